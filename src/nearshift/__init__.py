@@ -1,0 +1,3 @@
+"""Near-real-time analytics on DynamoDB and Kinesis in Amazon Redshift's SQL."""
+
+from __future__ import annotations

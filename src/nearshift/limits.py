@@ -1,0 +1,63 @@
+"""Every bound of the package: its unit is in its name, its reason above it, its relation to its neighbours asserted below."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# Redshift refuses statements above 16 MB ("Quotas and limits in Amazon Redshift").
+STATEMENT_BYTES_MAX: Final = 16 * MIB
+# A client message may carry a statement and its parameters; anything longer is garbage or an attack.
+WIRE_MESSAGE_BYTES_MAX: Final = 2 * STATEMENT_BYTES_MAX + MIB
+# The startup packet of PostgreSQL 15 may have 10,000 bytes; drivers of Redshift send a few more keys.
+WIRE_STARTUP_BYTES_MAX: Final = 16 * KIB
+# Redshift allows 2,000 connections; one thread each is kept well below that on one machine.
+WIRE_CONNECTIONS_MAX: Final = 500
+# Rows of one Arrow batch on the way to a client: the first row goes out within milliseconds.
+RESULT_BATCH_ROWS: Final = 8192
+# Nested expressions and subqueries that the parser will follow before it refuses.
+STATEMENT_DEPTH_MAX: Final = 400
+# A path, object or array nesting inside SUPER ("SUPER data type limitations").
+SUPER_DEPTH_MAX: Final = 1000
+SUPER_BYTES_MAX: Final = 16 * MIB
+# Redshift's bound on nested CALLs, cursors, arguments and variables of a procedure.
+CALL_DEPTH_MAX: Final = 16
+PROCEDURE_ARGUMENTS_MAX: Final = 32
+PROCEDURE_VARIABLES_MAX: Final = 1024
+PROCEDURE_SOURCE_BYTES_MAX: Final = 2 * MIB
+# Translations of statements kept per warehouse.
+TRANSLATIONS_MAX: Final = 2000
+# GetRecords answers at most 10,000 records or 10 MiB ("GetRecords", Kinesis API reference).
+GET_RECORDS_COUNT_MAX: Final = 10_000
+GET_RECORDS_BYTES_MAX: Final = 10 * MIB
+# What one refresh transaction takes in at most: large enough for speed, small enough for memory and for a reader's patience.
+REFRESH_BYTES_MAX: Final = 64 * MIB
+REFRESH_RECORDS_MAX: Final = 100_000
+# Kinesis allows 5 GetRecords per second and shard, for all readers together.
+SHARD_READ_INTERVAL_MS: Final = 200
+# Retries of one call to a stream before the refresh fails, with full jitter between these bounds.
+STREAM_RETRIES_MAX: Final = 8
+STREAM_BACKOFF_MS_MIN: Final = 50
+STREAM_BACKOFF_MS_MAX: Final = 5_000
+# A role chain of IAM_ROLE has at most ten roles ("CREATE EXTERNAL SCHEMA").
+ROLE_CHAIN_MAX: Final = 10
+# The write-ahead log is folded into the file above the first bound at a quiet moment, and at once above the second.
+WAL_BYTES_QUIET: Final = 256 * MIB
+WAL_BYTES_MAX: Final = 1024 * MIB
+# A transaction that wrote holds the write lane; an idle one is ended after this long so that streams go on.
+IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 60
+# How long a statement waits for the write lane.
+LANE_WAIT_SECONDS_MAX: Final = 120
+# Rows that the console and the command line fetch of one query.
+CONSOLE_ROWS_MAX: Final = 10_000
+CONSOLE_STATEMENT_MS_MAX: Final = 30_000
+# Events waiting for one slow subscriber; older ones are folded together, never queued without end.
+EVENTS_PENDING_MAX: Final = 256
+
+assert RESULT_BATCH_ROWS <= REFRESH_RECORDS_MAX
+assert GET_RECORDS_COUNT_MAX <= REFRESH_RECORDS_MAX
+assert GET_RECORDS_BYTES_MAX <= REFRESH_BYTES_MAX
+assert WAL_BYTES_QUIET < WAL_BYTES_MAX
+assert STREAM_BACKOFF_MS_MIN < STREAM_BACKOFF_MS_MAX

@@ -1,0 +1,123 @@
+"""What a query may read and write, as the binder sees it: names, columns and the DuckDB text that stands for a relation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from nearshift.types import SqlType
+
+
+class RelationKind(Enum):
+    """What a name in FROM stands for."""
+
+    TABLE = "table"
+    TEMP_TABLE = "temporary table"
+    VIEW = "view"
+    STREAMING_VIEW = "streaming materialized view"
+    DERIVED_VIEW = "materialized view"
+    STREAM = "stream"
+    SYSTEM = "system view"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A named column; `name` is spelled as the catalog keeps it."""
+
+    name: str
+    type: SqlType
+    is_nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, view or stream.
+
+    `source` is DuckDB text that may stand in FROM: a quoted name or a parenthesised query. It may hold more columns than `columns`; only
+    those in `columns`, in that order, exist for the user (`*` means exactly them). `target` is the quoted DuckDB name that INSERT, UPDATE,
+    DELETE and MERGE write to, or None when the relation takes no DML.
+    """
+
+    schema: str
+    name: str
+    kind: RelationKind
+    columns: tuple[Column, ...]
+    source: str
+    target: str | None = None
+
+
+class Relations(Protocol):
+    """Where the binder looks names up."""
+
+    def find(self, schema: str | None, name: str) -> Relation | None:
+        """Return the relation, or None. Without a schema the search path is walked, temporary tables first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NameRules:
+    """The two settings that decide what a name means ("enable_case_sensitive_identifier", "enable_case_sensitive_super_attribute")."""
+
+    case_sensitive_identifier: bool = False
+    case_sensitive_super_attribute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BindContext:
+    """Everything outside the text that a statement's meaning depends on; equal contexts give equal translations.
+
+    `variables` are the PL/pgSQL variables in scope, by folded name (`rec.field` for a field of a record). `parameter_types` are the types
+    that a client declared for `$1`, `$2`, …, None where it left them open. `settings` holds the session settings that change meaning:
+    `navigate_super_null_on_error`, `cast_super_null_on_error`, `parse_super_null_on_error`, `timezone`, each in lower case.
+    """
+
+    relations: Relations
+    rules: NameRules = NameRules()
+    variables: Mapping[str, SqlType] = field(default_factory=dict)
+    parameter_types: tuple[SqlType | None, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    database: str = "dev"
+
+
+class ParameterSource(Enum):
+    """Where the value of a DuckDB parameter comes from at execution."""
+
+    CLIENT = "client"      # `$n` of the user's text; `name` is the number from 1
+    VARIABLE = "variable"  # a PL/pgSQL variable; `name` is its folded name
+    SESSION = "session"    # what only the session knows; `name` is one of SESSION_VALUES
+
+
+# Names of session values and the type that the session hands over.
+SESSION_VALUES = (
+    "statement_timestamp",    # GETDATE(): timestamp without zone, session's zone, whole seconds
+    "transaction_timestamp",  # SYSDATE: timestamp without zone, microseconds
+    "transaction_timestamptz",  # CURRENT_TIMESTAMP, NOW(): timestamp with zone
+    "current_date", "current_user", "session_user", "current_user_id", "current_database", "current_schema", "search_path",
+    "backend_pid", "last_query_id", "last_copy_id", "last_copy_count", "last_unload_id", "version",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One DuckDB parameter of a translation."""
+
+    source: ParameterSource
+    name: str
+    type: SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A statement in DuckDB's SQL.
+
+    `sql` has parameters `$1`…`$n` in the order of `parameters`. `columns` are the result's columns with Redshift's labels and types, empty
+    for DML. `reads` and `writes` are (schema, name) of the relations it touches.
+    """
+
+    sql: str
+    columns: tuple[Column, ...]
+    parameters: tuple[Parameter, ...] = ()
+    reads: frozenset[tuple[str, str]] = frozenset()
+    writes: frozenset[tuple[str, str]] = frozenset()
