@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -51,7 +51,7 @@ class Result:
 
     command: str
     columns: tuple[Column, ...] | None = None
-    batches: Iterator[pa.RecordBatch] = iter(())
+    batches: Iterator[pa.RecordBatch] = field(default_factory=lambda: iter(()))
     row_count: int | None = None
 
     def rows(self) -> list[tuple[Any, ...]]:

@@ -42,17 +42,17 @@ INTEGERS = frozenset({Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT})
 NUMBERS = INTEGERS | {Kind.DECIMAL, Kind.REAL, Kind.DOUBLE}
 STRINGS = frozenset({Kind.CHAR, Kind.VARCHAR})
 
-_OIDS = {
+_OIDS: dict[Kind, int] = {
     Kind.BOOLEAN: 16, Kind.SMALLINT: 21, Kind.INTEGER: 23, Kind.BIGINT: 20, Kind.DECIMAL: 1700, Kind.REAL: 700,
     Kind.DOUBLE: 701, Kind.CHAR: 1042, Kind.VARCHAR: 1043, Kind.DATE: 1082, Kind.TIME: 1083, Kind.TIMETZ: 1266,
     Kind.TIMESTAMP: 1114, Kind.TIMESTAMPTZ: 1184, Kind.INTERVAL: 1186, Kind.SUPER: 4000, Kind.VARBYTE: 6551,
     Kind.REFCURSOR: 1790, Kind.OID: 26, Kind.UNKNOWN: 705,
 }  # fmt: skip
-_WIDTHS = {
+_WIDTHS: dict[Kind, int] = {
     Kind.BOOLEAN: 1, Kind.SMALLINT: 2, Kind.INTEGER: 4, Kind.BIGINT: 8, Kind.REAL: 4, Kind.DOUBLE: 8, Kind.DATE: 4,
     Kind.TIME: 8, Kind.TIMETZ: 12, Kind.TIMESTAMP: 8, Kind.TIMESTAMPTZ: 8, Kind.INTERVAL: 16, Kind.OID: 4,
 }  # fmt: skip
-_DUCKDB = {
+_DUCKDB: dict[Kind, str] = {
     Kind.BOOLEAN: "BOOLEAN", Kind.SMALLINT: "SMALLINT", Kind.INTEGER: "INTEGER", Kind.BIGINT: "BIGINT", Kind.REAL: "FLOAT",
     Kind.DOUBLE: "DOUBLE", Kind.CHAR: "VARCHAR", Kind.VARCHAR: "VARCHAR", Kind.DATE: "DATE", Kind.TIME: "TIME",
     Kind.TIMETZ: "TIMETZ", Kind.TIMESTAMP: "TIMESTAMP", Kind.TIMESTAMPTZ: "TIMESTAMPTZ", Kind.INTERVAL: "INTERVAL",
@@ -105,7 +105,7 @@ class SqlType:
             return f"{self.kind.value}({self.length})"
         if self.kind is Kind.DECIMAL:
             return f"numeric({self.precision if self.precision is not None else 18},{self.scale or 0})"
-        return self.kind.value
+        return str(self.kind.value)
 
 
 BOOLEAN = SqlType(Kind.BOOLEAN)
@@ -204,7 +204,7 @@ def _with_modifier(base: SqlType, text: str, first: str, second: str | None) -> 
     raise InvalidSql(f'type modifier is not allowed for type "{text}"', sqlstate="42601")
 
 
-_FROM_DUCKDB = {
+_FROM_DUCKDB: dict[Kind, str] = {
     "BOOLEAN": BOOLEAN, "TINYINT": SMALLINT, "SMALLINT": SMALLINT, "INTEGER": INTEGER, "BIGINT": BIGINT, "UTINYINT": SMALLINT,
     "USMALLINT": INTEGER, "UINTEGER": BIGINT, "UBIGINT": decimal(20, 0), "HUGEINT": decimal(38, 0), "UHUGEINT": decimal(38, 0),
     "FLOAT": REAL, "DOUBLE": DOUBLE, "VARCHAR": VARCHAR, "DATE": DATE, "TIME": TIME, "TIME WITH TIME ZONE": TIMETZ, "TIMETZ": TIMETZ,
