@@ -204,7 +204,7 @@ def _with_modifier(base: SqlType, text: str, first: str, second: str | None) -> 
     raise InvalidSql(f'type modifier is not allowed for type "{text}"', sqlstate="42601")
 
 
-_FROM_DUCKDB: dict[Kind, str] = {
+_FROM_DUCKDB: dict[str, SqlType] = {
     "BOOLEAN": BOOLEAN, "TINYINT": SMALLINT, "SMALLINT": SMALLINT, "INTEGER": INTEGER, "BIGINT": BIGINT, "UTINYINT": SMALLINT,
     "USMALLINT": INTEGER, "UINTEGER": BIGINT, "UBIGINT": decimal(20, 0), "HUGEINT": decimal(38, 0), "UHUGEINT": decimal(38, 0),
     "FLOAT": REAL, "DOUBLE": DOUBLE, "VARCHAR": VARCHAR, "DATE": DATE, "TIME": TIME, "TIME WITH TIME ZONE": TIMETZ, "TIMETZ": TIMETZ,
