@@ -1,0 +1,132 @@
+"""What the catalog knows, as frozen rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from nearshift.sql.relations import Column, NameRules, Relation, RelationKind
+from nearshift.types import TIMESTAMP, VARBYTE, Kind, SqlType, varchar
+
+SYSTEM_SCHEMA = "nearshift"
+RESERVED_SCHEMAS = frozenset({SYSTEM_SCHEMA, "nearshift_sql", "pg_catalog", "information_schema", "pg_internal", "main", "temp"})
+
+# "Getting started with streaming ingestion from Amazon Kinesis Data Streams": the columns of a stream, in the order of SELECT *.
+KINESIS_COLUMNS = (
+    Column("approximate_arrival_timestamp", TIMESTAMP),
+    Column("partition_key", varchar(256)),
+    Column("shard_id", SqlType(Kind.CHAR, length=20)),
+    Column("sequence_number", varchar(128)),
+    Column("refresh_time", TIMESTAMP),
+    Column("kinesis_data", VARBYTE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaEntry:
+    """A schema; `source` is KINESIS, KAFKA or MSK for an external one."""
+
+    oid: int
+    name: str
+    owner: str
+    source: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnEntry:
+    """A column with what CREATE TABLE said of it; `identity` is (seed, step, is_default)."""
+
+    name: str
+    type: SqlType
+    is_nullable: bool = True
+    default_text: str | None = None
+    identity: tuple[int, int, bool] | None = None
+    encoding: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationEntry:
+    """A table or view. `storage` is the quoted DuckDB name that holds its rows, None for a plain view."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: RelationKind
+    owner: str
+    columns: tuple[ColumnEntry, ...]
+    storage: str | None = None
+    definition: str | None = None
+    rules: NameRules = NameRules()
+    is_auto_refresh: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+    bases: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Schema and name."""
+        return self.schema, self.name
+
+    @property
+    def label(self) -> str:
+        """Schema and name as events and logs spell them."""
+        return f"{self.schema}.{self.name}"
+
+    def bound(self, source: str | None = None) -> Relation:
+        """Return the relation as the binder sees it; `source` replaces the place its rows come from."""
+        is_writable = self.kind in {RelationKind.TABLE, RelationKind.TEMP_TABLE}
+        return Relation(
+            self.schema,
+            self.name,
+            self.kind,
+            tuple(Column(c.name, c.type, c.is_nullable) for c in self.columns),
+            source or self.storage or "",
+            self.storage if is_writable else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureEntry:
+    """A procedure; `signature` is its input types, comma separated, as overloads are told apart by."""
+
+    oid: int
+    schema: str
+    name: str
+    signature: str
+    owner: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """How far a materialized view got.
+
+    `last_batch` numbers its appended batches from 1; `base_marks` holds per base (`schema.name`) its generation and the batch taken in.
+    `generation` counts rewrites of the rows (recomputes, DELETE, TRUNCATE), after which a delta over them would be wrong.
+    """
+
+    last_batch: int = 0
+    last_refresh_time: Any = None
+    generation: int = 0
+    base_marks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    is_incremental: bool = True
+    reason: str | None = None
+    broken: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that exists, at one version; never changed, only replaced."""
+
+    version: int
+    schemas: Mapping[str, SchemaEntry] = MappingProxyType({})
+    relations: Mapping[tuple[str, str], RelationEntry] = MappingProxyType({})
+    procedures: Mapping[tuple[str, str], tuple[ProcedureEntry, ...]] = MappingProxyType({})
+
+    def dependents(self, schema: str, name: str) -> tuple[RelationEntry, ...]:
+        """Return the views that read the named relation directly."""
+        return tuple(r for r in self.relations.values() if (schema, name) in r.bases)
