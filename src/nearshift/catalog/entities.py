@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from nearshift.sql.relations import Column, NameRules, Relation, RelationKind
@@ -60,7 +59,7 @@ class RelationEntry:
     columns: tuple[ColumnEntry, ...]
     storage: str | None = None
     definition: str | None = None
-    rules: NameRules = NameRules()
+    rules: NameRules = field(default_factory=NameRules)
     is_auto_refresh: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)
     comment: str | None = None
@@ -123,9 +122,9 @@ class Snapshot:
     """All that exists, at one version; never changed, only replaced."""
 
     version: int
-    schemas: Mapping[str, SchemaEntry] = MappingProxyType({})
-    relations: Mapping[tuple[str, str], RelationEntry] = MappingProxyType({})
-    procedures: Mapping[tuple[str, str], tuple[ProcedureEntry, ...]] = MappingProxyType({})
+    schemas: Mapping[str, SchemaEntry] = field(default_factory=dict)
+    relations: Mapping[tuple[str, str], RelationEntry] = field(default_factory=dict)
+    procedures: Mapping[tuple[str, str], tuple[ProcedureEntry, ...]] = field(default_factory=dict)
 
     def dependents(self, schema: str, name: str) -> tuple[RelationEntry, ...]:
         """Return the views that read the named relation directly."""
