@@ -6,12 +6,12 @@ import contextlib
 import time
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearshift import limits
 from nearshift.errors import InvalidSql, NearshiftError, Span
-from nearshift.sql.split import split_script
+from nearshift.sql.split import Piece, split_script
 
 
 def texts(script: str) -> list[str]:
@@ -96,12 +96,15 @@ ODD = st.lists(
 @given(ODD)
 def test_split_then_join_gives_the_text(parts: list[str]) -> None:
     script = "".join(parts)
+    refused: Span | None = None
+    pieces: list[Piece] = []
     try:
         pieces = split_script(script)
     except NearshiftError as error:
-        span = error.span or Span(0, 0)
-        assume(not 0 <= span.start < span.end <= len(script))
-        raise
+        refused = error.span or Span(-1, -1)
+    assert refused is None or 0 <= refused.start < refused.end <= len(script)
+    if refused is not None:
+        return
     end = 0
     for piece in pieces:
         assert script[piece.start : piece.start + len(piece.text)] == piece.text
