@@ -15,6 +15,23 @@ WIRE_MESSAGE_BYTES_MAX: Final = 2 * STATEMENT_BYTES_MAX + MIB
 WIRE_STARTUP_BYTES_MAX: Final = 16 * KIB
 # Redshift allows 2,000 connections; one thread each is kept well below that on one machine.
 WIRE_CONNECTIONS_MAX: Final = 500
+# Sockets beyond those, so that a full server can still say so and still hears a request to cancel.
+WIRE_CONNECTIONS_SPARE: Final = 50
+# A longer message is read past and refused up to this size, PostgreSQL's own bound; above it the connection ends.
+WIRE_DISCARD_BYTES_MAX: Final = 1024 * MIB
+# From accept to the end of the login; PostgreSQL's authentication_timeout is one minute.
+WIRE_LOGIN_SECONDS_MAX: Final = 60
+# How long a stopping server waits for its connections to end by themselves.
+WIRE_STOP_SECONDS_MAX: Final = 10
+# Output is handed to the socket in pieces of about this size, and a batch is encoded in pieces of at most so many bytes of values.
+WIRE_OUTPUT_BYTES: Final = 128 * KIB
+WIRE_ENCODE_BYTES_MAX: Final = 8 * MIB
+# Named prepared statements, and open portals, of one connection.
+WIRE_STATEMENTS_MAX: Final = 5_000
+WIRE_PORTALS_MAX: Final = 1_000
+# The unread rest of a suspended portal is kept in memory up to the first bound, then in a temporary file up to the second.
+PORTAL_MEMORY_BYTES_MAX: Final = 16 * MIB
+PORTAL_FILE_BYTES_MAX: Final = 1024 * MIB
 # Rows of one Arrow batch on the way to a client: the first row goes out within milliseconds.
 RESULT_BATCH_ROWS: Final = 8192
 # Nested expressions and subqueries that the parser will follow before it refuses.
@@ -61,3 +78,5 @@ assert GET_RECORDS_COUNT_MAX <= REFRESH_RECORDS_MAX
 assert GET_RECORDS_BYTES_MAX <= REFRESH_BYTES_MAX
 assert WAL_BYTES_QUIET < WAL_BYTES_MAX
 assert STREAM_BACKOFF_MS_MIN < STREAM_BACKOFF_MS_MAX
+assert WIRE_STARTUP_BYTES_MAX < WIRE_MESSAGE_BYTES_MAX < WIRE_DISCARD_BYTES_MAX
+assert PORTAL_MEMORY_BYTES_MAX < PORTAL_FILE_BYTES_MAX
