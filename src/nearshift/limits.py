@@ -70,6 +70,16 @@ LANE_WAIT_SECONDS_MAX: Final = 120
 # Rows that the console and the command line fetch of one query.
 CONSOLE_ROWS_MAX: Final = 10_000
 CONSOLE_STATEMENT_MS_MAX: Final = 30_000
+# Query passes over the dashboards that are open: at least this far apart, and at this distance when nothing is committed, since spans end now.
+CONSOLE_PASS_INTERVAL_MS: Final = 250
+CONSOLE_IDLE_PASS_MS: Final = 5_000
+# Threads that run passes: a heavy dashboard must leave room for ingestion.
+CONSOLE_PASS_THREADS: Final = 2
+# Browser tabs that are pushed to, and query editors with a session of their own.
+CONSOLE_VIEWERS_MAX: Final = 64
+CONSOLE_EDITORS_MAX: Final = 16
+# A request to the console: a statement and little else.
+CONSOLE_REQUEST_BYTES_MAX: Final = STATEMENT_BYTES_MAX + MIB
 # Events waiting for one slow subscriber; older ones are folded together, never queued without end.
 EVENTS_PENDING_MAX: Final = 256
 
