@@ -20,7 +20,7 @@ import pyarrow as pa
 from nearshift.clock import Clock, SystemClock
 from nearshift.errors import Cancelled, StreamError
 from nearshift.streams.reader import Description, ShardReader
-from nearshift.streams.record import END, RECORD_SCHEMA, Batch, Place, Position, SequenceNumber, Shard, ShardId, after, is_later
+from nearshift.streams.record import END, RECORD_SCHEMA, Batch, Overlap, Place, Position, SequenceNumber, Shard, ShardId, after, is_later
 
 _HASH_KEYS = 1 << 128
 _SEQUENCE_BASE = 49 * 10**54  # 56 digits, as Kinesis has
@@ -334,8 +334,9 @@ class _MemoryReader:
 
     def _answer(self, limit: int) -> Batch:
         found = self._stream.fetch(self._shard, self._position, limit, overlaps=self._is_unproven)
-        first_seen = found.records[0].sequence_number if found.records and self._is_unproven else None
         seen = self._position.sequence_number
+        shown = found.records[0].sequence_number if found.records else None
+        overlap = Overlap(seen, shown) if seen is not None and self._is_unproven else None
         fresh = [r for r in found.records if seen is None or is_later(r.sequence_number, seen)]
         self._is_unproven = self._is_unproven and not found.records
         is_end = self._position.is_end or found.is_drained
@@ -350,7 +351,7 @@ class _MemoryReader:
             asked_at=found.at,
             payload_bytes=sum(len(r.data) for r in fresh),
             children=found.children if is_end else (),
-            first_seen=first_seen,
+            overlap=overlap,
         )
 
     def close(self) -> None:

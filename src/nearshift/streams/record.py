@@ -120,12 +120,24 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """The proof of continuity: the record at the position taken up was asked for again, and this is what the stream showed first.
+
+    `found` equal to `expected`: nothing is missing (the record itself is not in the batch, for it was stored). Larger: what lay between is
+    gone. Smaller: the stream repeated itself, and the reader dropped the repetition. None: nothing was shown yet.
+    """
+
+    expected: SequenceNumber
+    found: SequenceNumber | None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One answer of a stream for one shard: records in the order of the shard, none of them seen before by this reader.
 
     It may be empty although more records follow: read on until `is_at_tip`. Store `next` in the commit that stores the records.
-    `first_seen` is what the stream showed first after this reader took up (or took up again) an AFTER position, the overlapping record
-    included; None when nothing was taken up or nothing shown yet. Give it to `checkpoint.decide_continuity`.
+    `overlap` is there while a reader that took up an AFTER position has not yet been shown a record by which to prove that nothing was
+    trimmed in between, and in the batch that shows it. Give every batch to `checkpoint.decide_continuity`.
     """
 
     records: pa.RecordBatch
@@ -134,7 +146,7 @@ class Batch:
     asked_at: datetime  # wall time just before the stream was asked: at the tip, everything that arrived before it has been read
     payload_bytes: int = 0
     children: tuple[ShardId, ...] = ()
-    first_seen: SequenceNumber | None = None
+    overlap: Overlap | None = None
 
     @property
     def is_end(self) -> bool:
