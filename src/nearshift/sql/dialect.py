@@ -1,0 +1,263 @@
+"""Redshift text to a sqlglot tree, with the places in the text kept.
+
+sqlglot knows hundreds of functions of twenty dialects and turns them into one another. Here every call stays a plain call by its own name,
+so that only our own table of functions decides what a name means, and the two forms of FROM that only Redshift has become nodes of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.dialects.redshift import Redshift
+from sqlglot.errors import ParseError, SqlglotError, TokenError
+from sqlglot.parsers.redshift import RedshiftParser
+from sqlglot.tokens import TokenType
+
+from nearshift.errors import InvalidSql, Span
+from nearshift.limits import STATEMENT_BYTES_MAX, STATEMENT_DEPTH_MAX
+
+# One level of nesting takes sqlglot about 45 Python frames, and the binder a dozen; Python's own default would stop at 20 levels.
+_FRAMES_PER_LEVEL = 64
+_OPENERS = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE})
+_CLOSERS = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END})
+_KEPT_PARSERS = ("CAST", "CONVERT", "EXTRACT", "SUBSTRING", "TRIM", "TRY_CAST", "OBJECT_TRANSFORM")
+_BARE_CALLS = {
+    TokenType.CURRENT_DATE: "current_date", TokenType.CURRENT_TIME: "current_time", TokenType.CURRENT_TIMESTAMP: "current_timestamp",
+    TokenType.CURRENT_USER: "current_user", TokenType.SESSION_USER: "session_user", TokenType.CURRENT_USER_ID: "current_user_id",
+    TokenType.CURRENT_SCHEMA: "current_schema", TokenType.LOCALTIME: "localtime", TokenType.LOCALTIMESTAMP: "localtimestamp",
+}  # fmt: skip
+
+
+class PathItem(exp.Expression):
+    """`a.b."C"[0] AS x AT i` in FROM, with UNPIVOT before it or not; `this` is the path as an expression."""
+
+    arg_types = {"this": True, "alias": False, "index": False, "is_unpivot": False, "columns": False, "has_offset": False}
+
+
+class RemoveDuplicates(exp.Expression):
+    """`REMOVE DUPLICATES` of MERGE."""
+
+    arg_types: dict[str, bool] = {}
+
+
+def _bare(name: str) -> Any:
+    return lambda: exp.Anonymous(this=name, expressions=[])
+
+
+class _Parser(RedshiftParser):
+    FUNCTIONS: Any = {}
+    SUPPORTS_IMPLICIT_UNNEST = False
+    FUNCTION_PARSERS: Any = {
+        **{name: parser for name, parser in RedshiftParser.FUNCTION_PARSERS.items() if name in _KEPT_PARSERS},
+        "POSITION": lambda self: self._parse_position_in(),
+    }
+    NO_PAREN_FUNCTIONS: Any = {token: _bare(name) for token, name in _BARE_CALLS.items()}
+    NO_PAREN_FUNCTION_PARSERS: Any = {
+        "CASE": lambda self: self._parse_case(),
+        "ANY": lambda self: self.expression(exp.Any(this=self._parse_bitwise())),
+        "APPROXIMATE": lambda self: self._parse_approximate(),
+        "SYSDATE": lambda self: self.expression(exp.Anonymous(this="sysdate", expressions=[]), token=self._prev),
+    }
+
+    def _parse_position_in(self) -> exp.Expr:
+        needle = self._parse_bitwise()
+        if not (self._match(TokenType.IN) or self._match(TokenType.COMMA)):
+            self.raise_error("Expected IN")
+        return self.expression(exp.Anonymous(this="position", expressions=[needle, self._parse_bitwise()]))
+
+    def _parse_approximate(self) -> exp.Expr | None:
+        token = self._prev
+        call = self._parse_function()
+        if call is None:
+            self._retreat(self._index - 1)
+            return None
+        return self.expression(exp.Anonymous(this="approximate", expressions=[call]), token=token)
+
+    def _parse_merge_remove(self) -> bool:
+        return bool(self._match_text_seq("REMOVE", "DUPLICATES"))
+
+    def _parse_when_matched(self) -> Any:
+        if self._parse_merge_remove():
+            return self.expression(exp.Whens(expressions=[RemoveDuplicates()]))
+        return super()._parse_when_matched()
+
+    def _parse_table(
+        self,
+        schema: bool = False,
+        joins: bool = False,
+        alias_tokens: Collection[TokenType] | None = None,
+        parse_bracket: bool = False,
+        is_db_reference: bool = False,
+        parse_partition: bool = False,
+        consume_pipe: bool = False,
+    ) -> exp.Expr | None:
+        if not schema and not is_db_reference:
+            item = self._parse_path_item(alias_tokens or self.TABLE_ALIAS_TOKENS)
+            if item is not None:
+                return item
+        return super()._parse_table(schema, joins, alias_tokens, parse_bracket, is_db_reference, parse_partition, consume_pipe)
+
+    def _parse_path_item(self, alias_tokens: Collection[TokenType]) -> exp.Expr | None:
+        index = self._index
+        if self._match(TokenType.UNPIVOT):
+            path = self._parse_column()
+            return self._finish_path_item(path, alias_tokens, is_unpivot=True)
+        if self._curr.text.upper() == "UNNEST" and self._next.token_type == TokenType.L_PAREN:
+            self._advance(2)
+            path = self._parse_bitwise()
+            self._match_r_paren()
+            return self._finish_unnest(path, alias_tokens)
+        if self._next.token_type != TokenType.DOT and self._next.token_type != TokenType.L_BRACKET and not self._has_index_ahead():
+            return None
+        path = self._parse_column()
+        parts, has_bracket = _path_length(path)
+        if parts == 0:
+            self._retreat(index)
+            return None
+        item = self._finish_path_item(path, alias_tokens, is_unpivot=False)
+        if parts <= 3 and not has_bracket and item.args.get("index") is None:
+            self._retreat(index)
+            return None
+        return item
+
+    def _has_index_ahead(self) -> bool:
+        words = [token.text.upper() for token in self._tokens[self._index + 1 : self._index + 4]]
+        return "AT" in words[:3] and (words[:1] == ["AT"] or words[1:2] == ["AT"] or words[0:3:2] == ["AS", "AT"])
+
+    def _finish_path_item(self, path: Any, alias_tokens: Collection[TokenType], *, is_unpivot: bool) -> PathItem:
+        alias = at = None
+        if self._match(TokenType.ALIAS):
+            alias = self._parse_id_var(any_token=True)
+        elif self._curr.text.upper() != "AT":
+            alias = self._parse_id_var(any_token=False, tokens=alias_tokens)
+        if self._match_text_seq("AT"):
+            at = self._parse_id_var()
+        return self.expression(PathItem(this=path, alias=alias, index=at, is_unpivot=is_unpivot))
+
+    def _finish_unnest(self, path: Any, alias_tokens: Collection[TokenType]) -> PathItem:
+        has_offset = bool(self._match_text_seq("WITH", "OFFSET"))
+        self._match(TokenType.ALIAS)
+        alias = self._parse_id_var(any_token=False, tokens=alias_tokens)
+        columns = self._parse_wrapped_id_vars() if alias is not None and self._curr.token_type == TokenType.L_PAREN else None
+        return self.expression(PathItem(this=path, alias=alias, columns=columns, has_offset=has_offset, is_unpivot=False))
+
+
+def _path_length(path: Any) -> tuple[int, bool]:
+    """Return the number of names in a path and whether it has an index; 0 for anything that is no path."""
+    count, has_bracket, node = 0, False, path
+    while isinstance(node, (exp.Dot, exp.Bracket)):
+        if isinstance(node, exp.Bracket):
+            has_bracket = True
+        elif isinstance(node.expression, exp.Identifier):
+            count += 1
+        else:
+            return 0, False
+        node = node.this
+    if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier):
+        return 0, False
+    return count + len(node.parts), has_bracket
+
+
+class NearshiftDialect(Redshift):
+    """Redshift as this package reads it."""
+
+    Parser: Any = _Parser
+
+    class Tokenizer(Redshift.Tokenizer):
+        """Without dollar quotes, which the tokenizer sees in `$1,$2`; `VALUES` is a keyword again."""
+
+        HEREDOC_STRINGS: Any = []
+        VAR_SINGLE_TOKENS: Any = {"$", "#"}
+        SINGLE_TOKENS: Any = {**Redshift.Tokenizer.SINGLE_TOKENS, "$": TokenType.PARAMETER}
+        KEYWORDS: Any = {**Redshift.Tokenizer.KEYWORDS, "VALUES": TokenType.VALUES}
+
+
+_DIALECT = NearshiftDialect()
+
+
+def parse(text: str) -> exp.Expr:
+    """Return the tree of one statement.
+
+    Raises InvalidSql: 42601 with the span of the token that does not fit, 54000 for a text above 16 MB, 54001 for nesting deeper than
+    limits.STATEMENT_DEPTH_MAX.
+    """
+    if len(text) > STATEMENT_BYTES_MAX:
+        raise InvalidSql("statement is longer than 16 MB", sqlstate="54000")
+    try:
+        tokens = _DIALECT.tokenize(text)
+    except TokenError as error:
+        raise InvalidSql("unterminated or invalid token in the statement", span=Span(0, len(text)), hint="Check the quotes.") from error
+    _check_depth(tokens)
+    try:
+        trees = _DIALECT.parser().parse(tokens, text)
+    except ParseError as error:
+        raise _syntax_error(text, error) from error
+    except RecursionError as error:
+        raise too_deep() from error
+    except (SqlglotError, ValueError, AttributeError, TypeError, IndexError) as error:  # sqlglot fails so on some malformed texts
+        raise InvalidSql("syntax error", span=Span(0, len(text))) from error
+    if len(trees) != 1 or trees[0] is None:
+        raise InvalidSql("one statement is expected", span=Span(0, len(text)))
+    return trees[0]
+
+
+def too_deep() -> InvalidSql:
+    """Return the error for a statement that nests too deeply."""
+    hint = f"Nest expressions and subqueries at most {STATEMENT_DEPTH_MAX} levels deep."
+    return InvalidSql("statement is nested too deeply", sqlstate="54001", hint=hint)
+
+
+def _check_depth(tokens: list[Any]) -> None:
+    depth = deepest = 0
+    place = None
+    for token in tokens:
+        if token.token_type in _OPENERS:
+            depth += 1
+            if depth > deepest:
+                deepest, place = depth, token
+        elif token.token_type in _CLOSERS:
+            depth -= 1
+    if deepest > STATEMENT_DEPTH_MAX and place is not None:
+        error = too_deep()
+        error.span = Span(place.start, place.end + 1)
+        raise error
+    needed = 1000 + _FRAMES_PER_LEVEL * deepest
+    if sys.getrecursionlimit() < needed:
+        sys.setrecursionlimit(needed)
+
+
+def _syntax_error(text: str, error: ParseError) -> InvalidSql:
+    record = error.errors[0] if error.errors else {}
+    line, column, word = record.get("line"), record.get("col"), str(record.get("highlight") or "")
+    if line is None or column is None:
+        return InvalidSql("syntax error", span=Span(0, len(text)))
+    before = sum(len(one) + 1 for one in text.split("\n")[: line - 1])
+    end = min(before + column, len(text))
+    start = max(0, end - max(len(word), 1))
+    if not word or start >= len(text.rstrip()):
+        return InvalidSql("syntax error at end of input", span=Span(len(text), len(text)))
+    return InvalidSql(f'syntax error at or near "{word}"', span=Span(start, end))
+
+
+def span_of(node: exp.Expr) -> Span | None:
+    """Return the place of a node in the text: its own token, or from the first to the last token below it."""
+    start, end = _own_place(node)
+    if start is not None and isinstance(node, (exp.Identifier, exp.Literal, exp.Anonymous, exp.Star)):
+        return Span(start, end)
+    low, high = start, end
+    for below in node.find_all(exp.Identifier, exp.Literal, exp.Anonymous, exp.Star):
+        first, last = _own_place(below)
+        if first is not None:
+            low = first if low is None else min(low, first)
+            high = max(high, last)
+    return None if low is None else Span(low, high)
+
+
+def _own_place(node: exp.Expr) -> tuple[int | None, int]:
+    meta = node._meta
+    if meta and meta.get("start") is not None:
+        return int(meta["start"]), int(meta["end"]) + 1
+    return None, 0
