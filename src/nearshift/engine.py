@@ -57,12 +57,16 @@ class Lane:
 
     def take(self, seconds: float = limits.LANE_WAIT_SECONDS_MAX) -> None:
         """Wait for the lane. Raises Conflict (55P03) when it is not free within `seconds`."""
-        if not self._lock.acquire(timeout=seconds):
+        if not self.try_take(seconds):
             raise Conflict(
                 "could not obtain the write lane: another transaction that wrote is still open",
                 sqlstate="55P03",
                 hint="Commit or roll back the other transaction, then try again.",
             )
+
+    def try_take(self, seconds: float) -> bool:
+        """Wait at most `seconds` for the lane; return whether it was free."""
+        return self._lock.acquire(timeout=seconds)
 
     def leave(self) -> None:
         """Give the lane back."""
@@ -89,7 +93,7 @@ class Connection:
             self._guard(self._raw.begin)
         except NearshiftError:
             self._engine.leave_transaction()
-            self._leave_lane()
+            self.leave_lane()
             raise
         self.is_in_transaction = True
 
@@ -98,6 +102,12 @@ class Connection:
         if not self.has_lane:
             self._engine.lane.take()
             self.has_lane = True
+
+    def try_lane(self, seconds: float) -> bool:
+        """Take the write lane for the next transaction if it is free within `seconds`; return whether it is held now."""
+        if not self.has_lane:
+            self.has_lane = self._engine.lane.try_take(seconds)
+        return self.has_lane
 
     def commit(self) -> None:
         """Commit, and give the lane back whatever happens. When it raises, nothing of the transaction was kept."""
@@ -120,9 +130,10 @@ class Connection:
         finally:
             self.is_in_transaction = False
             self._engine.leave_transaction()
-            self._leave_lane()
+            self.leave_lane()
 
-    def _leave_lane(self) -> None:
+    def leave_lane(self) -> None:
+        """Give the lane back; harmless when it is not held."""
         if self.has_lane:
             self.has_lane = False
             self._engine.lane.leave()

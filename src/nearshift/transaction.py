@@ -32,7 +32,7 @@ class Transaction:
         self._changed: set[tuple[str, str]] = set()
         self._own_snapshot: Snapshot | None = None
         self._is_catalog_changed = False
-        self._endings: list[Callable[[], None]] = []
+        self._endings: list[Callable[[bool], None]] = []
         self.number = 0
         self.started_at = clock.now()
 
@@ -65,16 +65,18 @@ class Transaction:
         self._is_catalog_changed = True
         self._own_snapshot = catalog.load(self.connection, self._current.next_version())
 
-    def on_end(self, act: Callable[[], None]) -> None:
-        """Run `act` when the transaction has ended, either way."""
+    def on_end(self, act: Callable[[bool], None]) -> None:
+        """Run `act` when the transaction has ended, with whether it was committed."""
         self._endings.append(act)
 
     def commit(self) -> None:
         """Make everything visible and tell; when it raises, nothing was kept."""
+        is_committed = False
         try:
             if self._changed:
                 self._bump_generations()
             self.connection.commit()
+            is_committed = True
             if self._is_catalog_changed:
                 self._current.reload()
             if self._changed or self._is_catalog_changed:
@@ -84,14 +86,14 @@ class Transaction:
             self.connection.rollback()
             raise
         finally:
-            self._end()
+            self._end(is_committed=is_committed)
 
     def rollback(self) -> None:
         """Undo everything; harmless without a transaction."""
         try:
             self.connection.rollback()
         finally:
-            self._end()
+            self._end(is_committed=False)
 
     def _bump_generations(self) -> None:
         """Views that read a changed table must know that it changed; views themselves count their own batches."""
@@ -102,10 +104,10 @@ class Transaction:
                 state = catalog.view_state(self.connection, relation.oid)
                 catalog.set_view_state(self.connection, relation.oid, dataclasses.replace(state, generation=state.generation + 1))
 
-    def _end(self) -> None:
+    def _end(self, *, is_committed: bool) -> None:
         self._changed = set()
         self._own_snapshot = None
         self._is_catalog_changed = False
         endings, self._endings = self._endings, []
         for act in endings:
-            act()
+            act(is_committed)

@@ -1,0 +1,278 @@
+"""Refreshing materialized views: streaming ones from their stream, derived ones by delta or anew, and the words that Redshift says.
+
+Everything here happens inside the caller's open transaction, except `refresh_in_background`, which brings its own. Messages and status
+texts are those of "REFRESH MATERIALIZED VIEW" and "SVL_MV_REFRESH_STATUS".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from nearshift import limits, storage
+from nearshift.catalog import catalog
+from nearshift.catalog.entities import RelationEntry, ViewState
+from nearshift.clock import Clock
+from nearshift.engine import Connection, Engine
+from nearshift.errors import InvalidSql, NearshiftError
+from nearshift.faults import crash_point
+from nearshift.sql.relations import Lowered, RelationKind
+from nearshift.transaction import Transaction
+from nearshift.views import streaming
+from nearshift.views.delta import Full, Nothing, Range, decide_range
+from nearshift.views.feed import Feed, Intake
+from nearshift.views.streaming import Taken
+
+# The width of kinesis_data in a streaming view ("VARBYTE type"): 1 MiB unless the view asks for more.
+RECORD_BYTES_MAX = limits.MIB
+
+Translate = Callable[[RelationEntry, dict[tuple[str, str], str]], Lowered]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a refresh came to: the message for the client, the status for the history, the rows gained."""
+
+    message: str
+    status: str
+    row_count: int = 0
+    is_full: bool = False
+    reason: str | None = None
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refresher:
+    """How views are refreshed in one warehouse: the engine for screening, the translation of a view's query, and its feed."""
+
+    engine: Engine
+    clock: Clock
+    translate: Translate
+    feed_of: Callable[[RelationEntry], Feed]
+    accepts_gaps: bool = False
+
+    def refresh(self, tx: Transaction, view: RelationEntry) -> Outcome:
+        """Bring one view up to date in the open transaction `tx`, which has the lane."""
+        started = self.clock.now()
+        if view.kind is RelationKind.STREAMING_VIEW:
+            outcome = self._stream(tx, view)
+        elif view.kind is RelationKind.DERIVED_VIEW:
+            outcome = self._derive(tx, view)
+        else:
+            raise InvalidSql(f'"{view.name}" is not a materialized view', sqlstate="42809")
+        note_refresh(tx.connection, view, outcome, "Manual", started, self.clock.now(), tx.number)
+        return outcome
+
+    def refresh_upstream(self, tx: Transaction, view: RelationEntry) -> None:
+        """Refresh what the view reads, lowest first, without the view itself (CASCADE goes upstream only)."""
+        for key in view.bases:
+            base = tx.snapshot.relations.get(key)
+            if base is not None and base.kind in {RelationKind.STREAMING_VIEW, RelationKind.DERIVED_VIEW}:
+                self.refresh_upstream(tx, base)
+                self.refresh(tx, base)
+
+    def _stream(self, tx: Transaction, view: RelationEntry) -> Outcome:
+        feed = self.feed_of(view)
+        feed.hold(limits.LANE_WAIT_SECONDS_MAX)
+        tx.on_end(lambda is_committed: _release(feed, is_committed=is_committed))
+        total = Taken()
+        while True:
+            intake = feed.fetch(streaming.checkpoints(tx.connection, view.oid), may_go_on=self.accepts_gaps)
+            if not intake.is_worth_a_commit:
+                break
+            taken = self.take_in(tx, view, intake, screens=True)
+            feed.stored()
+            total = Taken(
+                total.read + taken.read, total.stored + taken.stored, total.quarantined + taken.quarantined, total.skipped + taken.skipped
+            )
+            if intake.is_complete:
+                break
+        return streamed(view, total, is_complete=True)
+
+    def take_in(self, tx: Transaction, view: RelationEntry, intake: Intake, *, screens: bool) -> Taken:
+        """Store one intake. With `screens` every record is tried first, so that a bad one does not fail the caller's transaction."""
+        lowered = self.translate(view, {})
+        rejected = []
+        records = streaming.record_table(intake, self.clock.now())
+        if screens or streaming.has_oversize(records, RECORD_BYTES_MAX):
+            rejected = streaming.screen(self.engine, lowered, records, RECORD_BYTES_MAX)
+        return streaming.store(tx, view, view.bases[0], lowered, intake, rejected, self.clock.now())
+
+    def _derive(self, tx: Transaction, view: RelationEntry) -> Outcome:
+        state = catalog.view_state(tx.connection, view.oid)
+        if state.broken:
+            raise InvalidSql(f"materialized view {view.name} cannot be refreshed: {state.broken}", sqlstate="55000", hint="Drop and create it again.")
+        if not state.is_incremental:
+            return self._recompute(tx, view, state, state.reason or "its query cannot be kept by delta")
+        base = tx.snapshot.relations[view.bases[0]]
+        base_state = catalog.view_state(tx.connection, base.oid)
+        decision = decide_range(state.base_marks.get(base.label), base_state.generation, base_state.last_batch)
+        match decision:
+            case Nothing():
+                return self._fresh(tx, view, base)
+            case Full(reason):
+                return self._recompute(tx, view, state, reason)
+            case Range(after, to):
+                return self._append(tx, view, state, base, base_state, (after, to))
+
+    def _append(
+        self, tx: Transaction, view: RelationEntry, state: ViewState, base: RelationEntry, base_state: ViewState, batches: tuple[int, int]
+    ) -> Outcome:
+        assert view.storage is not None, "a materialized view has storage"
+        assert base.storage is not None, "a materialized view has storage"
+        lowered = self.translate(view, {base.key: storage.range_of(base.storage, *batches)})
+        batch = state.last_batch + 1
+        count = tx.connection.execute(storage.append_query(view.storage, lowered.sql, batch))
+        crash_point("delta.rows")
+        marks = {base.label: (base_state.generation, base_state.last_batch)}
+        catalog.set_view_state(
+            tx.connection,
+            view.oid,
+            dataclasses.replace(
+                state, last_batch=batch if count else state.last_batch, base_marks=marks, last_refresh_time=self.clock.now().replace(tzinfo=None)
+            ),
+        )
+        if count:
+            tx.touch(view.schema, view.name)
+        return Outcome(
+            f"Materialized view {view.name} was incrementally updated successfully.", "Refresh successfully updated MV incrementally", count
+        )
+
+    def _recompute(self, tx: Transaction, view: RelationEntry, state: ViewState, reason: str) -> Outcome:
+        marks = {}
+        for key in view.bases:
+            base = tx.snapshot.relations.get(key)
+            if base is not None:
+                base_state = catalog.view_state(tx.connection, base.oid)
+                marks[base.label] = (base_state.generation, base_state.last_batch)
+        if state.last_batch and not state.is_incremental and marks == state.base_marks and not self.translate(view, {}).parameters:
+            return self._fresh(tx, view, None)
+        assert view.storage is not None, "a materialized view has storage"
+        tx.connection.execute(storage.delete_all(view.storage))
+        lowered = self.translate(view, {})
+        batch = state.last_batch + 1
+        count = tx.connection.execute(storage.append_query(view.storage, lowered.sql, batch))
+        now = self.clock.now().replace(tzinfo=None)
+        catalog.set_view_state(
+            tx.connection,
+            view.oid,
+            dataclasses.replace(state, last_batch=batch, generation=state.generation + 1, base_marks=marks, last_refresh_time=now),
+        )
+        tx.touch(view.schema, view.name)
+        return Outcome(
+            f"Materialized view {view.name} was recomputed successfully.",
+            "Refresh successfully recomputed MV from scratch",
+            count,
+            is_full=True,
+            reason=reason,
+        )
+
+    def _fresh(self, tx: Transaction, view: RelationEntry, base: RelationEntry | None) -> Outcome:
+        message = f"Materialized view {view.name} is already up to date."
+        if base is not None and base.kind is RelationKind.DERIVED_VIEW and is_stale(tx, base):
+            message += "  However, it depends on another materialized view that is not up to date."
+        return Outcome(message, "MV was already updated")
+
+
+def is_stale(tx: Transaction, view: RelationEntry) -> bool:
+    """Return whether a base of a derived view changed since the view took it in."""
+    state = catalog.view_state(tx.connection, view.oid)
+    for key in view.bases:
+        base = tx.snapshot.relations.get(key)
+        if base is None:
+            continue
+        base_state = catalog.view_state(tx.connection, base.oid)
+        if state.base_marks.get(base.label, (0, 0)) != (base_state.generation, base_state.last_batch):
+            return True
+        if base.kind is RelationKind.DERIVED_VIEW and is_stale(tx, base):
+            return True
+    return False
+
+
+def streamed(view: RelationEntry, taken: Taken, *, is_complete: bool) -> Outcome:
+    """Return the outcome of a streaming refresh ("SYS_MV_REFRESH_HISTORY": the qualifiers of streaming views)."""
+    base = "Refresh successfully updated MV incrementally"
+    qualifier = ""
+    if taken.read == 0:
+        qualifier = ". Stream returned no new data"
+    elif taken.stored == 0 and taken.dropped == taken.read:
+        qualifier = ". All records received from the stream were skipped"
+    elif taken.dropped:
+        qualifier = ". Some stream records were skipped"
+    elif not is_complete:
+        qualifier = ". The stream may contain more data"
+    message = f"Materialized view {view.name} was incrementally updated successfully."
+    return Outcome(message, base + qualifier, taken.stored, is_complete=is_complete)
+
+
+def note_refresh(
+    connection: Connection, view: RelationEntry, outcome: Outcome, kind: str, started: datetime, ended: datetime, transaction: int
+) -> None:
+    """Write a refresh into the history."""
+    connection.execute(
+        "INSERT INTO nearshift.refreshes VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        [
+            view.oid, view.schema, view.name, view.owner, 0, kind, outcome.status, started.replace(tzinfo=None), ended.replace(tzinfo=None),
+            outcome.row_count, transaction, outcome.is_full, outcome.reason,
+        ],
+    )  # fmt: skip
+
+
+def _release(feed: Feed, *, is_committed: bool) -> None:
+    if not is_committed:
+        feed.reset()
+    feed.release()
+
+
+def refresh_in_background(refresher: Refresher, tx: Transaction, view: RelationEntry) -> Outcome | None:
+    """Fetch, then store in a transaction of its own; None when there was nothing to store or somebody else asked for the feed.
+
+    Raises NearshiftError when the stream or the disk does not work; nothing is lost then, the next call begins at the checkpoints.
+    """
+    feed = refresher.feed_of(view)
+    feed.hold(limits.LANE_WAIT_SECONDS_MAX)
+    try:
+        started = refresher.clock.now()
+        tx.begin(takes_lane=False)
+        stored = streaming.checkpoints(tx.connection, view.oid)
+        tx.rollback()
+        intake = feed.fetch(stored, may_go_on=refresher.accepts_gaps)
+        if not intake.is_worth_a_commit:
+            return None
+        try:
+            outcome = _store_own(refresher, tx, view, intake, feed, started, screens=False)
+        except NearshiftError as error:
+            if not error.sqlstate.startswith(("22", "21", "23")):
+                raise
+            outcome = _store_own(refresher, tx, view, intake, feed, started, screens=True)
+        if outcome is not None:
+            crash_point("refresh.committed")
+        return outcome
+    except BaseException:
+        feed.reset()
+        raise
+    finally:
+        feed.release()
+
+
+def _store_own(
+    refresher: Refresher, tx: Transaction, view: RelationEntry, intake: Intake, feed: Feed, started: datetime, *, screens: bool
+) -> Outcome | None:
+    while not tx.connection.try_lane(0.02):
+        if feed.is_wanted:
+            return None
+    try:
+        tx.begin(takes_lane=True)
+        taken = refresher.take_in(tx, view, intake, screens=screens)
+        outcome = streamed(view, taken, is_complete=intake.is_complete)
+        if taken.read:
+            note_refresh(tx.connection, view, outcome, "Auto", started, refresher.clock.now(), tx.number)
+        tx.commit()
+    except BaseException:
+        tx.rollback()
+        tx.connection.leave_lane()
+        raise
+    feed.stored()
+    return outcome
