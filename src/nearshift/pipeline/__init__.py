@@ -1,0 +1,1 @@
+"""A pipeline folder, and bringing a target to what it says."""

@@ -1,0 +1,1 @@
+"""A health plan's customer transactions as DynamoDB sees them change, and what an analyst must then find."""
