@@ -58,6 +58,17 @@ SHARD_READ_INTERVAL_MS: Final = 200
 STREAM_RETRIES_MAX: Final = 8
 STREAM_BACKOFF_MS_MIN: Final = 50
 STREAM_BACKOFF_MS_MAX: Final = 5_000
+# After a throttled read a shard is read at the pace above for this long: a full answer of GetRecords may close it for five seconds.
+STREAM_THROTTLED_SECONDS: Final = 5
+# One call to a stream: to connect, and between two pieces of its answer. A GetRecords of 10 MiB has a slow first byte.
+STREAM_CONNECT_SECONDS_MAX: Final = 5
+STREAM_ANSWER_SECONDS_MAX: Final = 20
+# Connections that one source keeps open: one per shard read at the same time.
+STREAM_CONNECTIONS_MAX: Final = 32
+# Pages of ListShards, 1,000 shards each: no account may have more shards than that by default.
+SHARD_PAGES_MAX: Final = 100
+# An assumed role of a chain lasts at most one hour ("Role chaining", IAM User Guide); shorter ones are renewed at every call by boto3.
+ROLE_SECONDS: Final = 3600
 # A role chain of IAM_ROLE has at most ten roles ("CREATE EXTERNAL SCHEMA").
 ROLE_CHAIN_MAX: Final = 10
 # The write-ahead log is folded into the file above the first bound at a quiet moment, and at once above the second.

@@ -6,8 +6,9 @@ So loss has to be proved absent. Three facts do it:
 
 1. The reader asks for the record *at* the checkpoint again. If it comes first, nothing between it and its successors can be missing, since
    streams forget from the old end only. If a later one comes first, or nothing at all, the record is gone, and perhaps others with it.
-2. `caught_up_at` is the last moment at which the stream had nothing more for us. If that is less than one retention ago, whatever came later
-   is still there, and the missing record is only an old one that was stored long ago. Without this rule every idle shard would be a false alarm.
+2. `caught_up_at` is the last moment at which the stream had nothing more for us. If that is less than one retention ago, whatever came
+   later is still there, and what is missing is only an old record that was stored long ago. Without this rule every idle shard would be a
+   false alarm.
 3. A shard that vanished from the list before it was read to its end took its records with it, unless rule 2 says there were none.
 
 A stream that was deleted and made again under its name has another identity; its sequence numbers mean nothing to the old checkpoints.
@@ -24,7 +25,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from nearshift.streams.reader import Description
-from nearshift.streams.record import END, OLDEST, Batch, Position, ShardId, is_later
+from nearshift.streams.record import END, OLDEST, Batch, Position, ShardId
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,6 @@ def decide_continuity(checkpoint: Checkpoint | None, batch: Batch, retention: ti
         return Decision(Action.RESUME, batch.next)
     if overlap.found is None and not batch.is_at_tip:
         return Decision(Action.WAIT, batch.next)
-    if overlap.found is not None and not is_later(overlap.found, overlap.expected):
-        return Decision(Action.RESUME, batch.next)
     if checkpoint is not None and _was_caught_up(checkpoint, batch.asked_at, retention):
         return Decision(Action.RESUME, batch.next)
     return Decision(Action.GAP, batch.next, GapReason.EMPTIED if overlap.found is None else GapReason.TRIMMED)

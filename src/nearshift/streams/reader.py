@@ -33,7 +33,8 @@ class ShardReader(Protocol):
         """Return one answer of the stream, of at most `limit_records` records; never waits for records to arrive.
 
         After the batch with `is_end`, further reads give empty batches with `is_end`. Raises StreamError when the stream cannot be
-        read, Cancelled when the source was closed or told to stop meanwhile; the reader may be used again after either, from where it was.
+        read, or is not any more the one that the source described last before `open`: the reader may be used again, and is where it was.
+        Raises Cancelled when the reader or its source was closed, also by another thread while this one waits.
         """
         ...
 

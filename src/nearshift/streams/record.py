@@ -121,10 +121,10 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The proof of continuity: the record at the position taken up was asked for again, and this is what the stream showed first.
+    """The proof of continuity: the record at the position taken up was asked for again, and this is what was shown first from there.
 
-    `found` equal to `expected`: nothing is missing (the record itself is not in the batch, for it was stored). Larger: what lay between is
-    gone. Smaller: the stream repeated itself, and the reader dropped the repetition. None: nothing was shown yet.
+    `found` equal to `expected`: nothing is missing (the record itself is not in the batch, for it was stored). Later: the expected record
+    is gone, and perhaps others with it. None: nothing was shown yet. Earlier records, a stream repeating itself, are dropped uncounted.
     """
 
     expected: SequenceNumber
