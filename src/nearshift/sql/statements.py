@@ -204,12 +204,15 @@ class Show:
 class ShowObjects:
     """SHOW TABLES|SCHEMAS|DATABASES|COLUMNS|… [FROM kind parent] [LIKE 'pattern'] [LIMIT n].
 
-    `what` is the upper-case word or words after SHOW: DATABASES, SCHEMAS, TABLES, COLUMNS, PROCEDURES, FUNCTIONS, PARAMETERS, GRANTS,
-    PRIMARY KEYS, FOREIGN KEYS, EXPORTED KEYS, DATASHARES, … `parent` may have one part less than Redshift's full form.
+    `what` is one of DATABASES, SCHEMAS, TABLES, COLUMNS, PROCEDURES, FUNCTIONS, PARAMETERS, GRANTS, PRIMARY KEYS, FOREIGN KEYS and
+    EXPORTED KEYS. `parent` may have one part less than Redshift's full form, `kind` says what it is. PARAMETERS OF fills `routine`;
+    GRANTS fills `kind` and `parent` for ON, `grantee` for FOR.
     """
 
     what: str
+    kind: ObjectKind | None = None
     parent: QualifiedName | None = None
+    grantee: Grantee | None = None
     routine: Signature | None = None
     pattern: str | None = None
     limit: int | None = None
