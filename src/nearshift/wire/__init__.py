@@ -1,0 +1,7 @@
+"""The PostgreSQL protocol, version 3, as Redshift speaks it."""
+
+from nearshift.wire.auth import Credential, Method
+from nearshift.wire.gate import Gate, Session
+from nearshift.wire.server import TlsFiles, WireServer
+
+__all__ = ["Credential", "Gate", "Method", "Session", "TlsFiles", "WireServer"]

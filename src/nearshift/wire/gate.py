@@ -1,0 +1,69 @@
+"""What the wire needs of the rest: a gate that lets users in, and the session that each of them gets.
+
+`wire` imports neither the session nor the warehouse; whoever has these methods can be served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from nearshift.results import Notice, Prepared, Result, TransactionStatus
+from nearshift.types import SqlType
+from nearshift.wire.auth import Credential
+
+
+class Session(Protocol):
+    """One client's conversation with the warehouse. All calls but `interrupt` come from the connection's own thread."""
+
+    status: TransactionStatus
+    on_notice: Callable[[Notice], None]
+
+    def parameter_status(self) -> dict[str, str]:
+        """Return the settings that a client is told of at the start and whenever one changes (ParameterStatus)."""
+        ...
+
+    def execute_script(self, text: str) -> Iterator[Result]:
+        """Run the statements of `text` and yield one Result each; nothing for a text without a statement. Raises NearshiftError.
+
+        A Result is read to its end or closed before the next one is asked for.
+        """
+        ...
+
+    def prepare(self, text: str, parameter_types: Sequence[SqlType | None]) -> Prepared:
+        """Return what Describe tells about one statement, without running it; None stands for a type the client left open."""
+        ...
+
+    def run(self, prepared: Prepared, values: Sequence[object]) -> Result:
+        """Run a prepared statement.
+
+        Values are None, bool, int, float, Decimal, str, bytes, date, time, datetime or Interval by the parameter's type. A date or time of
+        day that Python cannot hold, or that is not spelled as ISO 8601, comes as the client's text.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Stop the running statement, which then raises Cancelled. May be called from any thread; does nothing when none runs."""
+        ...
+
+    def close(self) -> None:
+        """Roll back what is open and free everything. May be called twice."""
+        ...
+
+
+class Gate(Protocol):
+    """The warehouse as the server sees it. Calls come from many threads."""
+
+    def password_of(self, user: str) -> Credential | None:
+        """Return what proves that a client is `user`, or None when no password is needed; then only clients on this machine get in.
+
+        Raises PermissionDenied (28P01) for a user that does not exist.
+        """
+        ...
+
+    def open_session(self, user: str, database: str, options: Mapping[str, str]) -> Session:
+        """Return a new session. `options` are settings from the startup packet; those that are no setting are to be ignored.
+
+        Raises UndefinedObject (3D000) for a database that does not exist.
+        """
+        ...

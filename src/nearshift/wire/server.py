@@ -1,0 +1,310 @@
+"""The PostgreSQL server: the only sockets of the package. A thread accepts, one thread serves each connection.
+
+Threads, not an event loop: encoding and the engine release the interpreter lock, `sendall` is the flow control, and a statement that runs
+for minutes holds up nobody. A connection's thread waits in one place only, for bytes; to stop, the server closes the reading side of the
+socket, which ends that wait and leaves the writing side for a last message.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from nearshift import limits
+from nearshift.clock import Clock, SystemClock
+from nearshift.errors import Cancelled, ConfigurationError, InternalError, NearshiftError
+from nearshift.wire.auth import Method
+from nearshift.wire.conversation import Buffer, Conversation, Step
+from nearshift.wire.gate import Gate
+from nearshift.wire.register import Register
+
+_log = logging.getLogger("nearshift.wire")
+_READ_BYTES = 64 * limits.KIB
+# A peer that vanished without a word (half-open connection) is noticed after about two minutes.
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6))
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The certificate chain and the key that the server shows, in PEM."""
+
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """Return a context for the server side; raises ConfigurationError when the files cannot be used."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as failure:
+            message = f'could not load the certificate "{self.certificate}" with the key "{self.key}"'
+            raise ConfigurationError(message, detail=str(failure), hint="Both must be PEM files that belong together.") from failure
+        return context
+
+
+class WireServer:
+    """Serves a gate on one address. `start` once, `stop` once; or use it as a context manager."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        host: str = "127.0.0.1",
+        port: int = 5439,
+        *,
+        tls: TlsFiles | None = None,
+        method: Method | None = None,
+        connections_max: int = limits.WIRE_CONNECTIONS_MAX,
+        login_seconds_max: float = limits.WIRE_LOGIN_SECONDS_MAX,
+        clock: Clock | None = None,
+    ) -> None:
+        """Listen nowhere yet. Port 0 lets the machine choose; `method` is how passwords are asked for, None to choose by the client.
+
+        Raises ConfigurationError when the TLS files cannot be used.
+        """
+        self._gate = gate
+        self._host = host
+        self._wanted_port = port
+        self._tls = tls.context() if tls is not None else None
+        self._method = method
+        self._sockets_max = connections_max + limits.WIRE_CONNECTIONS_SPARE
+        self._login_seconds_max = login_seconds_max
+        self._clock = clock or SystemClock()
+        self._register = Register(connections_max)
+        self._listener: socket.socket | None = None
+        self._accepting: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._connections: set[_Connection] = set()
+        self._is_stopping = False
+
+    @property
+    def host(self) -> str:
+        """The host name or address as given."""
+        return self._host
+
+    @property
+    def port(self) -> int:
+        """The port listened on; the wanted one before `start`."""
+        return self._listener.getsockname()[1] if self._listener is not None else self._wanted_port
+
+    @property
+    def connection_count(self) -> int:
+        """Sockets open now, logged in or not."""
+        with self._lock:
+            return len(self._connections)
+
+    def start(self) -> None:
+        """Listen and serve; returns at once. Raises ConfigurationError when the address cannot be listened on."""
+        assert self._listener is None, "a server starts once"
+        self._listener = _listen(self._host, self._wanted_port)
+        self._accepting = threading.Thread(target=self._accept, name="wire-accept", daemon=True)
+        self._accepting.start()
+
+    def stop(self, seconds_max: float = limits.WIRE_STOP_SECONDS_MAX) -> None:
+        """Take no more connections, interrupt what runs, tell every client (57P01) and wait for the threads, `seconds_max` at most.
+
+        Connections that are not done by then are cut. May be called twice.
+        """
+        listener, accepting = self._listener, self._accepting
+        if listener is None or accepting is None or self._is_stopping:
+            return
+        with self._lock:
+            self._is_stopping = True
+            connections = tuple(self._connections)
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for connection in connections:
+            connection.ask_to_end()
+        deadline = self._clock.monotonic() + seconds_max
+        for connection in connections:
+            connection.join(max(0.0, deadline - self._clock.monotonic()))
+        for connection in connections:
+            connection.cut()
+        for connection in connections:
+            connection.join(1.0)
+        accepting.join(seconds_max)
+
+    def __enter__(self) -> WireServer:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        while True:
+            try:
+                client, address = self._listener.accept()
+            except OSError:
+                if self._is_stopping:
+                    return
+                # Out of file descriptors, or the client is gone already: others may still be served.
+                _log.warning("could not accept a connection", exc_info=True)
+                self._clock.wait(threading.Event(), 0.05)
+                continue
+            self._admit(client, address[0])
+
+    def _admit(self, client: socket.socket, address: str) -> None:
+        connection = _Connection(self, client, is_local=_is_loopback(address))
+        with self._lock:
+            is_refused = self._is_stopping or len(self._connections) >= self._sockets_max
+            if not is_refused:
+                self._connections.add(connection)
+        if is_refused:
+            client.close()
+            return
+        connection.start()
+
+    def _forget(self, connection: _Connection) -> None:
+        with self._lock:
+            self._connections.discard(connection)
+
+
+class _PeerGone(Exception):
+    """The client is gone or never spoke TLS; there is nobody left to tell."""
+
+
+class _Connection:
+    """A client's socket and the thread that serves it."""
+
+    def __init__(self, server: WireServer, client: socket.socket, *, is_local: bool) -> None:
+        self._server = server
+        self._socket = client
+        self._is_ending = False
+        self._conversation = Conversation(
+            server._gate,
+            server._register,
+            self._send,
+            is_local=is_local,
+            has_tls=server._tls is not None,
+            method=server._method,
+        )
+        self._thread = threading.Thread(target=self._serve, name="wire-connection", daemon=True)
+
+    def start(self) -> None:
+        """Serve."""
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread."""
+        self._thread.join(seconds)
+
+    def ask_to_end(self) -> None:
+        """Interrupt what runs and stop reading, so that the thread says good-bye; from any thread."""
+        self._is_ending = True
+        self._conversation.cancel()
+        with suppress(OSError):
+            # The plain socket's method also under TLS: SSLSocket.shutdown would drop the encryption before the last message.
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)
+
+    def cut(self) -> None:
+        """End the connection without a word; from any thread."""
+        with suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _serve(self) -> None:
+        try:
+            self._talk()
+        except _PeerGone:
+            _log.debug("connection lost", exc_info=True)
+        except Exception:  # noqa: BLE001 - the outer loop of a connection: a fault ends it, not the server
+            _log.exception("connection ended by a fault")
+            with suppress(_PeerGone):
+                self._conversation.end(InternalError("internal error", hint="See the server's log."))
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        try:
+            self._conversation.close()
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("session could not be closed")
+        self._hang_up()
+        self._server._forget(self)
+
+    def _talk(self) -> None:
+        _tune(self._socket)
+        deadline = self._server._clock.monotonic() + self._server._login_seconds_max
+        while True:
+            if self._conversation.is_logged_in:
+                self._socket.settimeout(None)
+            else:
+                self._socket.settimeout(max(0.001, deadline - self._server._clock.monotonic()))
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except TimeoutError:
+                self._socket.settimeout(1.0)
+                self._conversation.end(NearshiftError("canceling authentication due to timeout", sqlstate="57014"))
+                return
+            except OSError as failure:
+                raise _PeerGone from failure
+            if self._is_ending:
+                self._socket.settimeout(limits.WIRE_STOP_SECONDS_MAX)
+                self._conversation.end(Cancelled("terminating connection due to administrator command", sqlstate="57P01"))
+                return
+            if not data:
+                return
+            step = self._conversation.receive(data)
+            if step is Step.END:
+                return
+            if step is Step.START_TLS:
+                self._start_tls()
+
+    def _start_tls(self) -> None:
+        context = self._server._tls
+        assert context is not None
+        try:
+            self._socket = context.wrap_socket(self._socket, server_side=True)
+        except OSError as failure:
+            raise _PeerGone from failure
+        self._conversation.began_tls()
+
+    def _send(self, data: Buffer) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as failure:
+            raise _PeerGone from failure
+
+    def _hang_up(self) -> None:
+        """Close so that a last message arrives: closing with unread bytes would reset the connection and throw the message away."""
+        with suppress(OSError, ssl.SSLError):
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+            self._socket.settimeout(0.2)
+            for _ in range(16):
+                if not socket.socket.recv(self._socket, _READ_BYTES):
+                    break
+        self._socket.close()
+
+
+def _tune(client: socket.socket) -> None:
+    with suppress(OSError):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            option = getattr(socket, name, None)
+            if option is not None:
+                client.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = sorted(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]
+        return socket.create_server((str(address[0]), port), family=family, backlog=128)
+    except OSError as failure:
+        raise ConfigurationError(
+            f'could not listen on "{host}" port {port}',
+            detail=f"{failure.strerror or failure}.",
+            hint="Choose another port, or stop the program that uses this one.",
+        ) from failure
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
