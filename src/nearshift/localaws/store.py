@@ -44,6 +44,7 @@ class Store:
         """
         self.directory = directory
         self.on_rollback: list[Callable[[], None]] = []
+        self._is_lost = False
         self._lock = _lock_directory(directory)
         try:
             self.connection = sqlite3.connect(directory / FILE_NAME, isolation_level=None, cached_statements=512, check_same_thread=False)
@@ -77,7 +78,7 @@ class Store:
     @property
     def is_in_transaction(self) -> bool:
         """Say whether there are changes that no commit has covered yet."""
-        return self.connection.in_transaction
+        return self._is_lost or self.connection.in_transaction
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -97,6 +98,9 @@ class Store:
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO request")
                 connection.execute("RELEASE request")
+            else:
+                # SQLite itself has rolled back (a full disk, an I/O error): the requests before this one are undone as well.
+                self._is_lost = has_written = True
             if has_written:
                 self._tell_rollback()
             raise
@@ -104,6 +108,11 @@ class Store:
 
     def commit(self) -> None:
         """Make everything since the last commit durable. On failure everything since then is undone and sqlite3.Error is raised."""
+        if self._is_lost:
+            self._is_lost = False
+            self.rollback()
+            message = "the transaction was undone by SQLite"
+            raise sqlite3.OperationalError(message)
         if not self.connection.in_transaction:
             return
         try:
