@@ -19,7 +19,7 @@ from nearshift.streams.calls import CallFailed, FailureKind
 T = TypeVar("T")
 
 _RETRIED = frozenset({FailureKind.THROTTLED, FailureKind.UNAVAILABLE, FailureKind.CUT_OFF})
-_RETRIED_AT_ONCE = frozenset({FailureKind.ITERATOR_EXPIRED, FailureKind.TOKEN_EXPIRED})
+_LEFT_TO_CALLER = frozenset({FailureKind.POSITION_REFUSED, FailureKind.MISSING, FailureKind.TOKEN_EXPIRED})
 # What a role needs, as "Getting started with streaming ingestion from Amazon Kinesis Data Streams" lists it.
 _ACTIONS = "kinesis:DescribeStreamSummary, kinesis:GetShardIterator, kinesis:GetRecords, kinesis:ListShards"
 
@@ -47,7 +47,7 @@ class Patience:
         """Return what `call` returns, retrying up to STREAM_RETRIES_MAX times what may pass by itself.
 
         `part` names what is read, as in `shard "shardId-…" of stream "s"`. `on_failure` hears of every failure before the wait. Raises
-        StreamError with the last cause; POSITION_REFUSED and MISSING come through as CallFailed, since the caller may know more.
+        StreamError with the last cause; POSITION_REFUSED, MISSING and TOKEN_EXPIRED come through, since the caller knows what to do.
         """
         for attempt in range(limits.STREAM_RETRIES_MAX + 1):
             self.wait(0)
@@ -56,9 +56,9 @@ class Patience:
             except CallFailed as failure:
                 if on_failure is not None:
                     on_failure(failure)
-                if failure.kind in {FailureKind.POSITION_REFUSED, FailureKind.MISSING}:
+                if failure.kind in _LEFT_TO_CALLER:
                     raise
-                if attempt == limits.STREAM_RETRIES_MAX or failure.kind not in _RETRIED | _RETRIED_AT_ONCE:
+                if attempt == limits.STREAM_RETRIES_MAX or failure.kind not in _RETRIED | {FailureKind.ITERATOR_EXPIRED}:
                     raise explain(failure, part, attempts=attempt + 1) from failure
                 if failure.kind in _RETRIED:
                     self.wait(self.backoff_seconds(attempt))

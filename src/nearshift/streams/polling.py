@@ -54,24 +54,31 @@ class PolledSource:
 
     def describe(self) -> Description:
         """Ask the stream who it is now; readers opened from here on belong to that identity."""
+        self._described = self.look()
+        return self._described
+
+    def look(self) -> Description:
+        """Ask the stream who it is now, without taking that for granted in readers opened later."""
         try:
-            self._described = self._patience.run(self._calls.describe, self._label())
+            return self._patience.run(self._calls.describe, self._label())
         except CallFailed as failure:
             raise explain(failure, self._label()) from failure
-        return self._described
 
     def shards(self) -> list[Shard]:
         """Return all shards, page by page; a list that took too long is asked for from its start."""
-        try:
-            return self._patience.run(self._list_all, self._label())
-        except CallFailed as failure:
-            raise explain(failure, self._label()) from failure
+        for attempt in range(limits.STREAM_RETRIES_MAX + 1):
+            try:
+                return self._list_all()
+            except CallFailed as failure:
+                if failure.kind is not FailureKind.TOKEN_EXPIRED or attempt == limits.STREAM_RETRIES_MAX:
+                    raise explain(failure, self._label(), attempts=attempt + 1) from failure
+        raise AssertionError("the last attempt returns or raises")
 
     def _list_all(self) -> list[Shard]:
         found: list[Shard] = []
         token: str | None = None
         for _ in range(limits.SHARD_PAGES_MAX):
-            page = self._calls.list_shards(token)
+            page = self._patience.run(partial(self._calls.list_shards, token), self._label())
             found += page.shards
             token = page.next_token
             if token is None:
@@ -179,7 +186,7 @@ class _PolledReader:
     def _explain_absence(self, failure: CallFailed, part: str) -> StreamError:
         if failure.kind is not FailureKind.MISSING:
             return explain(failure, part)
-        found = self._source.describe()  # raises when it is the stream that is missing
+        found = self._source.look()  # raises when it is the stream that is missing
         if self._identity is not None and found.identity != self._identity:
             message = f'stream "{self._source.name}" was deleted and created again'
             return StreamError(message, hint="Refresh again: the new stream is read from its start.")

@@ -1,0 +1,69 @@
+"""Which shards may be read: the pure rule, and the order it keeps under any resharding."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nearshift.clock import ManualClock
+from nearshift.streams.memory import MemoryStream
+from nearshift.streams.record import Shard, ShardId
+from nearshift.streams.shards import Readiness, plan_forgetting, plan_shards
+
+
+def shard(number: int, *parents: int) -> Shard:
+    return Shard(name(number), tuple(name(parent) for parent in parents))
+
+
+def name(number: int) -> ShardId:
+    return ShardId(f"shardId-{number:012}")
+
+
+def readiness(listed: list[Shard], *drained: int) -> dict[int, Readiness]:
+    plans = plan_shards(listed, {name(number) for number in drained})
+    return {int(plan.shard.id[8:]): plan.readiness for plan in plans}
+
+
+def test_shards_without_parents_are_readable_and_drained_ones_are_not_read_again() -> None:
+    assert readiness([shard(1), shard(0)], 1) == {0: Readiness.READABLE, 1: Readiness.DRAINED}
+
+
+def test_a_child_waits_for_its_parent_and_a_merged_child_for_both() -> None:
+    listed = [shard(0), shard(1), shard(2, 0), shard(3, 0, 1)]
+    assert readiness(listed, 0) == {
+        0: Readiness.DRAINED,
+        1: Readiness.READABLE,
+        2: Readiness.READABLE,
+        3: Readiness.PARENT_LISTED,
+    }
+    (plan,) = (plan for plan in plan_shards(listed, {name(0)}) if plan.shard.id == name(3))
+    assert plan.waits_for == (name(1),)
+    assert not plan.is_readable
+
+
+def test_a_parent_that_is_listed_no_longer_holds_nobody_up() -> None:
+    assert readiness([shard(7, 3, 4)]) == {7: Readiness.READABLE}
+
+
+def test_drained_shards_are_forgotten_when_the_stream_has_forgotten_them() -> None:
+    assert plan_forgetting([shard(2), shard(3)], [name(3), name(1), name(0)]) == [name(0), name(1)]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=12))
+def test_every_shard_becomes_readable_after_its_parents_whatever_was_split_and_merged(steps: list[tuple[bool, int]]) -> None:
+    stream = MemoryStream("s", shards=2, clock=ManualClock())
+    for is_split, pick in steps:
+        opened = sum(not listed.is_closed for listed in stream.list_shards())
+        if is_split:
+            found = [listed.id for listed in stream.list_shards() if not listed.is_closed]
+            stream.split(found[pick % len(found)])
+        elif opened > 1:
+            stream.reshard(opened - 1)
+    listed = stream.list_shards()
+    drained: list[ShardId] = []
+    while len(drained) < len(listed):
+        ready = [plan.shard for plan in plan_shards(listed, drained) if plan.is_readable]
+        assert ready
+        for each in ready:
+            assert set(each.parents) <= set(drained)
+        drained.append(ready[-1].id)
