@@ -1,0 +1,125 @@
+"""Changes of items → records in Kinesis, in the transaction that changes the item.
+
+The record is the one DynamoDB writes to a Kinesis streaming destination ("Using Kinesis Data Streams to capture changes to DynamoDB",
+Developer Guide): one JSON object with keys and both images, no view type. Images are the stored texts of the items, spliced in unread; only
+binary values make a copy necessary, since the service encodes them in base64 twice.
+
+Creation times strictly increase within a table, by a microsecond if the clock does not: so the order of an item's changes can be read from
+MICROSECOND records alone. In MILLISECOND records ties are as real as they are on AWS.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from nearshift.localaws.clock import Clock
+from nearshift.localaws.dynamodb_rows import Key
+from nearshift.localaws.dynamodb_tables import Table
+from nearshift.localaws.errors import AwsError
+from nearshift.localaws.items import Item, decode_item, encode_item, has_binary, normalise_item
+
+# "Time to Live and DynamoDB Streams": who deletes an expired item.
+SERVICE_IDENTITY = b'{"type":"Service","principalId":"dynamodb.amazonaws.com"}'
+NO_IDENTITY = b"null"
+
+
+class Streams(Protocol):
+    """What capture needs of Kinesis."""
+
+    def capture(self, stream_arn: str, partition_key: str, payload: bytes) -> bool:
+        """Put a change record into a stream within the present transaction; return False if it was dropped for its size."""
+        ...
+
+
+class Capture:
+    """Writes the change records of all tables."""
+
+    def __init__(self, streams: Streams, clock: Clock) -> None:
+        self._streams = streams
+        self._clock = clock
+
+    def record(
+        self, table: Table, key: Key, keys: Item, old: tuple[bytes, int] | None, new: tuple[bytes, int] | None, identity: bytes
+    ) -> None:
+        """Put one change into each active destination of a table.
+
+        `old` and `new` are canonical text and size; at least one is there. `identity` is JSON. A record that is larger than its stream
+        allows is dropped and counted, as AWS drops and counts it (FailedToReplicateRecordCount).
+        """
+        moment_us = max(self._clock.now_us(), table.last_change_us + 1)
+        table.last_change_us = moment_us
+        table.is_dirty = True
+        partition_key = _partition_key(table, key)
+        middle = _images(keys, old, new)
+        name = b"INSERT" if old is None else b"REMOVE" if new is None else b"MODIFY"
+        for destination in table.destinations:
+            is_micro = destination.precision == "MICROSECOND"
+            payload = b"".join(
+                (
+                    b'{"awsRegion":"', table.region.encode(), b'","eventID":"', _event_id(), b'","eventName":"', name,
+                    b'","userIdentity":', identity, b',"recordFormat":"application/json","tableName":"', table.name.encode(),
+                    b'","dynamodb":{"ApproximateCreationDateTime":', b"%d" % (moment_us if is_micro else moment_us // 1000),
+                    b',"ApproximateCreationDateTimePrecision":"MICROSECOND"' if is_micro else b"",
+                    middle, b'},"eventSource":"aws:dynamodb"}',
+                )
+            )  # fmt: skip
+            if not self._put(destination.stream_arn, partition_key, payload):
+                table.dropped_count += 1
+
+    def _put(self, stream_arn: str, partition_key: str, payload: bytes) -> bool:
+        """Put one record; a stream that was deleted loses it, and the writes to the table go on, as on AWS."""
+        try:
+            return self._streams.capture(stream_arn, partition_key, payload)
+        except AwsError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            return False
+
+
+def _images(keys: Item, old: tuple[bytes, int] | None, new: tuple[bytes, int] | None) -> bytes:
+    parts = [b',"Keys":', _image(encode_item(keys))]
+    size = normalise_item(keys)
+    if new is not None:
+        parts += (b',"NewImage":', _image(new[0]))
+        size += new[1]
+    if old is not None:
+        parts += (b',"OldImage":', _image(old[0]))
+        size += old[1]
+    parts.append(b',"SizeBytes":%d' % size)
+    return b"".join(parts)
+
+
+def _image(text: bytes) -> bytes:
+    if not has_binary(text):
+        return text
+    item = decode_item(text)
+    for value in item.values():
+        _encode_twice(value)
+    return encode_item(item)
+
+
+def _encode_twice(value: dict[str, Any]) -> None:
+    ((tag, content),) = value.items()
+    if tag == "B":
+        value["B"] = b64encode(content.encode()).decode()
+    elif tag == "BS":
+        value["BS"] = [b64encode(element.encode()).decode() for element in content]
+    elif tag == "M":
+        for member in content.values():
+            _encode_twice(member)
+    elif tag == "L":
+        for element in content:
+            _encode_twice(element)
+
+
+def _partition_key(table: Table, key: Key) -> str:
+    """Return 32 upper-case hexadecimal digits that all changes of one item share."""
+    return blake2b(table.definition.table_id.encode() + key.as_bytes(), digest_size=16).hexdigest().upper()
+
+
+def _event_id() -> bytes:
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
