@@ -34,6 +34,7 @@ FROM demo_stream_vw s;
 -- Keys: CUSTOMER#<customer> with TRANSACTION#<time>#<transaction>, PROFILE, or CUSTOMER#<time>#<dependent>.
 CREATE MATERIALIZED VIEW mv_customer_transaction_event AS
 SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.event_name, c.change_us, c.key_hash, c.pk, c.sk,
+       timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second' AS changed_at,
        split_part(c.pk, '#', 2) AS customer_id,
        split_part(c.sk, '#', 3) AS transaction_id,
        c.new_image."Event"."S"::varchar(64) AS event_type,

@@ -17,6 +17,7 @@ CREATE TABLE customer_transaction_fact (
   note                      varchar(4096),
   completion_datetime       timestamptz,
   last_calculation_datetime timestamptz,
+  changed_at                timestamp NOT NULL,
   change_us                 bigint NOT NULL,
   sequence_number           varchar(128) NOT NULL,
   event_id                  varchar(64),

@@ -58,13 +58,16 @@ BEGIN
   DELETE FROM customer_transaction_fact USING stage_customer_transaction s
   WHERE customer_transaction_fact.key_hash = s.key_hash AND customer_transaction_fact.pk = s.pk AND customer_transaction_fact.sk = s.sk;
   DELETE FROM customer_transaction_tombstone USING stage_customer_transaction s
-  WHERE customer_transaction_tombstone.key_hash = s.key_hash AND customer_transaction_tombstone.pk = s.pk AND customer_transaction_tombstone.sk = s.sk;
+  WHERE customer_transaction_tombstone.key_hash = s.key_hash
+    AND customer_transaction_tombstone.pk = s.pk AND customer_transaction_tombstone.sk = s.sk;
   INSERT INTO customer_transaction_fact (
-    key_hash, pk, sk, customer_id, transaction_id, event_type, status, provider, billed_amount, outofpock_amount,
-    outofpock_max, outofpock_percent, ledger_number, note, completion_datetime, last_calculation_datetime, change_us, sequence_number, event_id, loaded_at)
+    key_hash, pk, sk, customer_id, transaction_id, event_type, status, provider, billed_amount, outofpock_amount, outofpock_max,
+    outofpock_percent, ledger_number, note, completion_datetime, last_calculation_datetime,
+    changed_at, change_us, sequence_number, event_id, loaded_at)
   SELECT
-    key_hash, pk, sk, customer_id, transaction_id, event_type, status, provider, billed_amount, outofpock_amount,
-    outofpock_max, outofpock_percent, ledger_number, note, completion_datetime, last_calculation_datetime, change_us, sequence_number, event_id, getdate()
+    key_hash, pk, sk, customer_id, transaction_id, event_type, status, provider, billed_amount, outofpock_amount, outofpock_max,
+    outofpock_percent, ledger_number, note, completion_datetime, last_calculation_datetime,
+    changed_at, change_us, sequence_number, event_id, getdate()
   FROM stage_customer_transaction
   WHERE nvl(event_name, '') <> 'REMOVE';
   GET DIAGNOSTICS v_written := ROW_COUNT;
