@@ -69,6 +69,8 @@ STREAM_CONNECTIONS_MAX: Final = 32
 SHARD_PAGES_MAX: Final = 100
 # An assumed role of a chain lasts at most one hour ("Role chaining", IAM User Guide); shorter ones are renewed at every call by boto3.
 ROLE_SECONDS: Final = 3600
+# Pages of GetMetricData for one chart: each holds up to 100,800 values.
+METRIC_PAGES_MAX: Final = 10
 # A role chain of IAM_ROLE has at most ten roles ("CREATE EXTERNAL SCHEMA").
 ROLE_CHAIN_MAX: Final = 10
 # The write-ahead log is folded into the file above the first bound at a quiet moment, and at once above the second.

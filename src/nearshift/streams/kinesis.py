@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -22,13 +22,14 @@ from nearshift.clock import Clock
 from nearshift.errors import StreamError
 from nearshift.streams.calls import CallFailed, FailureKind, Page, ShardPage
 from nearshift.streams.decode import decode_page
+from nearshift.streams.metrics import StreamMetrics, read_metrics
+from nearshift.streams.patience import explain
 from nearshift.streams.polling import PolledSource
 from nearshift.streams.reader import Description
 from nearshift.streams.record import Place, Position, SequenceNumber, Shard, ShardId
 from nearshift.streams.roles import assume_roles
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_kinesis.type_defs import ShardTypeDef
 
@@ -55,13 +56,24 @@ def open_stream(name: str, access: Access, *, clock: Clock | None = None, random
     return PolledSource(name, KinesisCalls(name, _client(name, access)), clock=clock, random=random)
 
 
-def cloudwatch_client(access: Access) -> CloudWatchClient:
-    """Return a CloudWatch client with the same credentials, for `metrics.read_metrics`; raises StreamError as `open_stream` does."""
+def stream_metrics(name: str, access: Access, *, start: datetime, end: datetime, period: timedelta) -> StreamMetrics:
+    """Return what CloudWatch says of the stream in [start, end), both aware.
+
+    Asks with the credentials that read the stream, which need cloudwatch:GetMetricData; raises StreamError. `endpoint_url` is that of
+    CloudWatch here; AWS_ENDPOINT_URL_CLOUDWATCH is boto3's own way to say it.
+    """
+    part = f'the metrics of stream "{name}"'
     try:
         session = assume_roles(access.roles, access.region, sts_endpoint_url=access.sts_endpoint_url)
-        return session.client("cloudwatch", endpoint_url=access.endpoint_url)
+        client = session.client("cloudwatch", endpoint_url=access.endpoint_url)
     except exceptions.BotoCoreError as error:
-        raise _unconfigured("the metrics", error) from error
+        raise _unconfigured(part, error) from error
+    try:
+        return _call(lambda: read_metrics(client, name, start=start, end=end, period=period))
+    except CallFailed as failure:
+        raise explain(failure, part, needs="cloudwatch:GetMetricData") from failure
+    finally:
+        client.close()
 
 
 def _client(name: str, access: Access) -> KinesisClient:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _RETRIED = frozenset({FailureKind.THROTTLED, FailureKind.UNAVAILABLE, FailureKind.CUT_OFF})
 _LEFT_TO_CALLER = frozenset({FailureKind.POSITION_REFUSED, FailureKind.MISSING, FailureKind.TOKEN_EXPIRED})
 # What a role needs, as "Getting started with streaming ingestion from Amazon Kinesis Data Streams" lists it.
-_ACTIONS = "kinesis:DescribeStreamSummary, kinesis:GetShardIterator, kinesis:GetRecords, kinesis:ListShards"
+_ACTIONS = "kinesis:DescribeStreamSummary, kinesis:GetShardIterator, kinesis:GetRecords, kinesis:ListShards on the stream"
 
 
 class Patience:
@@ -70,14 +70,14 @@ class Patience:
         return self._random.uniform(0, bound) / 1000
 
 
-def explain(failure: CallFailed, part: str, *, attempts: int = 1) -> StreamError:
-    """Return the error that a user sees for a failed call."""
+def explain(failure: CallFailed, part: str, *, attempts: int = 1, needs: str = _ACTIONS) -> StreamError:
+    """Return the error that a user sees for a failed call; `needs` are the IAM actions without which it fails."""
     match failure.kind:
         case FailureKind.MISSING:
             hint = "Check the name, its upper and lower case, the region of the external schema and the account of its role."
             return StreamError(f"{part} does not exist", sqlstate="42704", detail=_sentence(failure.cause), hint=hint)
         case FailureKind.DENIED:
-            hint = f"Let the role of the external schema be assumed, and allow it {_ACTIONS} on the stream."
+            hint = f"Let the role of the external schema be assumed, and allow it {needs}."
             return StreamError(f"permission denied for {part}", sqlstate="42501", detail=_sentence(failure.cause), hint=hint)
         case FailureKind.NO_CREDENTIALS:
             hint = "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the external schema an IAM_ROLE."
