@@ -22,7 +22,8 @@ from nearshift.wire import Credential, WireServer
 
 _STAND_INS: dict[Kind, object] = {
     Kind.BOOLEAN: True, Kind.SMALLINT: 1, Kind.INTEGER: 1, Kind.BIGINT: 1 << 40, Kind.OID: 1, Kind.REAL: 1.5, Kind.DOUBLE: 1.5,
-    Kind.DECIMAL: Decimal("1.5"), Kind.DATE: date(2000, 1, 1), Kind.TIME: time(1, 2), Kind.TIMESTAMP: datetime(2000, 1, 1),
+    Kind.DECIMAL: Decimal("1.5"), Kind.DATE: date(2000, 1, 1), Kind.TIME: time(1, 2),
+    Kind.TIMESTAMP: datetime.fromisoformat("2000-01-01"),
     Kind.VARBYTE: b"", Kind.VARCHAR: "",
 }  # fmt: skip
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import time, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nearshift.errors import NotSupported
-from nearshift.types import Kind, SqlType
+from nearshift.errors import InternalError
+from nearshift.types import TIMETZ, Kind, SqlType
 from nearshift.wire import encode_calendar as calendar
+from nearshift.wire.codec import Format, read_parameter
 from nearshift.wire.encode_numeric import postgres_numeric, redshift_numeric
 from nearshift.wire.encode_shape import BYTES, Bytes, Fixed, big_endian, is_valid, raw
 from nearshift.wire.encode_text import raw_intervals, text_encoder
@@ -76,12 +79,23 @@ def _timestamps(column: pa.Array) -> Fixed:
     return Fixed(big_endian(shifted, ">i8"), is_valid(column))
 
 
-def _timetz(column: pa.Array) -> Fixed:
-    """Microseconds of the day and the seconds *west* of UTC, which are zero."""
+def _timetz(column: pa.Array) -> Fixed | Bytes:
+    """Microseconds of the day and the seconds *west* of UTC. Arrow has no such type: the column comes in UTC, or as text with offsets."""
+    if pa.types.is_null(column.type):
+        return Bytes(column.cast(BYTES))
     if not pa.types.is_time(column.type):
-        raise NotSupported("time with time zone cannot be sent in binary form here", hint="Ask for it as text.")
+        return Bytes(pa.array([None if text is None else _timetz_value(text) for text in column.to_pylist()], BYTES))
     micros = big_endian(raw(column.cast(pa.time64("us")), "i8"), ">i8")
     return Fixed(np.concatenate([micros, np.zeros((len(column), 4), np.uint8)], axis=1), is_valid(column))
+
+
+def _timetz_value(text: str) -> bytes:
+    value = read_parameter(TIMETZ.oid, Format.TEXT, text.encode(), 1)
+    if not isinstance(value, time):
+        raise InternalError(f'"{text}" came as a time with time zone')
+    offset = value.utcoffset() or timedelta()
+    micros = ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
+    return struct.pack("!qi", micros, -int(offset.total_seconds()))
 
 
 def _intervals(column: pa.Array) -> Fixed:

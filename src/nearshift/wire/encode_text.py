@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -71,55 +74,73 @@ def _numbers(column: pa.Array) -> pa.Array:
     return pc.cast(column, TEXTS)
 
 
-def _replace(texts: pa.Array, where: npt.NDArray[np.bool_], found: list[str] | pa.Array) -> pa.Array:
-    return pc.replace_with_mask(texts, pa.array(where), pa.array(found, TEXTS) if isinstance(found, list) else found)
+def _replace(texts: pa.Array, where: npt.NDArray[np.bool_], found: list[str]) -> pa.Array:
+    return pc.replace_with_mask(texts, pa.array(where), pa.array(found, TEXTS))
 
 
 def _doubles(column: pa.Array) -> pa.Array:
-    texts = pc.cast(column, TEXTS)
-    sizes = np.abs(raw(column, "f8"))
-    return _scientific(_specials(texts, sizes, column), sizes, column, 15)
+    # Arrow writes an exponent from 1e10 on, PostgreSQL from 1e15; both below 1e-4, but PostgreSQL with two digits.
+    return _floats(column, raw(column, "f8"), (1e-4, 1e10), 1e15)
 
 
-def _floats(column: pa.Array) -> pa.Array:
-    texts = pc.cast(column, TEXTS)
-    sizes = np.abs(raw(column, "f4"))
-    return _scientific(_specials(texts, sizes, column), sizes, column, 6)
+def _reals(column: pa.Array) -> pa.Array:
+    return _floats(column, raw(column, "f4"), (1e-4, 1e6), 1e6)
 
 
-def _specials(texts: pa.Array, sizes: npt.NDArray[Any], column: pa.Array) -> pa.Array:
-    if np.isfinite(sizes).all():
-        return texts
-    for shown, wanted in (("nan", "NaN"), ("-nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")):
-        where = pc.fill_null(pc.equal(texts, shown), False)  # noqa: FBT003
-        texts = pc.if_else(where, pa.scalar(wanted, TEXTS), texts)
-    assert len(texts) == len(column)
-    return texts
+def _floats(column: pa.Array, values: npt.NDArray[Any], alike: tuple[float, float], exponent_from: float) -> pa.Array:
+    """Print the shortest digits that read back the same value.
 
-
-def _scientific(texts: pa.Array, sizes: npt.NDArray[Any], column: pa.Array, digits: int) -> pa.Array:
-    """Print again what PostgreSQL prints with an exponent and Arrow without, or with a shorter one.
-
-    PostgreSQL writes the shortest digits that read back the same, with an exponent of at least two digits below 1e-4 and from 1e15 (REAL:
-    1e6) on; Arrow's digits are the same, but its bounds lie elsewhere.
+    Between the bounds `alike` Arrow's text is PostgreSQL's; what lies outside is laid out again.
     """
+    texts = pc.cast(column, TEXTS)
+    sizes = np.abs(values)
     with np.errstate(invalid="ignore"):
-        where = np.isfinite(sizes) & (((sizes > 0) & (sizes < 1e-4)) | ((sizes >= 10.0**digits) & (sizes < 1e17)))
+        where = ~((sizes >= alike[0]) & (sizes < alike[1])) & (sizes != 0)
     valid = is_valid(column)
     if valid is not None:
         where &= valid
     if not where.any():
         return texts
-    return _replace(texts, where, [_exponent_text(text) for text in texts.filter(pa.array(where)).to_pylist()])
+    shown = texts.filter(pa.array(where)).to_pylist()
+    digits = [_even_digits(value, text) for value, text in zip(values[where], shown, strict=True)]
+    return _replace(texts, where, [_float_text(text, exponent_from) for text in digits])
 
 
-def _exponent_text(text: str) -> str:
+def _even_digits(value: np.floating[Any], text: str) -> str:
+    """Return digits that lie nearer to a large value than to its neighbour, not halfway between them.
+
+    Halfway, Arrow trusts that the reader rounds to even in the same width: 33554448 as REAL is 3.355445e+07 for Arrow and 3.3554448e+07 for
+    PostgreSQL, since a client may read it as a double. Only numbers too large to have a fraction are affected.
+    """
+    if not np.isfinite(value) or abs(value) < _WHOLE_FROM[value.dtype.itemsize]:
+        return text
+    exact, room = int(value), int(np.spacing(abs(value)))
+    places = sum(character.isdigit() for character in text.partition("e")[0]) - 1
+    while 2 * abs(int(Decimal(text)) - exact) >= room and places < 17:
+        places += 1
+        text = f"{float(value):.{places}e}"
+    return text
+
+
+_WHOLE_FROM = {4: 2.0**24, 8: 2.0**53}
+
+
+_SPECIAL = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
+def _float_text(text: str, exponent_from: float) -> str:
+    """Lay out the digits of `text` as PostgreSQL does: plain from 1e-4 to `exponent_from`, else with an exponent of two digits or more."""
+    if text in _SPECIAL:
+        return _SPECIAL[text]
     sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
     mantissa, _, shown = text.partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
     exponent = int(shown or 0) + (len(whole) - 1 if whole.strip("0") else len(digits) - len(fraction) - 1)
     digits = digits.rstrip("0")
+    if 10**exponent < exponent_from and exponent >= 0:
+        whole, fraction = digits[: exponent + 1].ljust(exponent + 1, "0"), digits[exponent + 1 :]
+        return f"{sign}{whole}{'.' if fraction else ''}{fraction}"
     point = "." if len(digits) > 1 else ""
     return f"{sign}{digits[0]}{point}{digits[1:]}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
 
@@ -195,14 +216,49 @@ def _timestamptz(column: pa.Array, time_zone: str) -> pa.Array:
 
 
 def _local(utc: pa.Array, time_zone: str) -> tuple[pa.Array, pa.Array]:
+    """Return the local times and the texts of their offsets."""
     try:
         local = pc.local_timestamp(pc.cast(utc, pa.timestamp("us", time_zone)))
     except pa.ArrowException as failure:
         raise DataError(f'time zone "{time_zone}" is not recognized', sqlstate="22023") from failure
-    away = pc.fill_null(pc.subtract(local.cast(pa.int64()), utc.cast(pa.int64())), 0).to_numpy(zero_copy_only=False) // 1_000_000
-    distinct, which = np.unique(away, return_inverse=True)
+    micros = raw(utc, "i8")
+    away = raw(local, "i8") - micros
+    future = micros >= _RULES_END_US
+    valid = is_valid(utc)
+    if valid is not None:
+        away = np.where(valid, away, 0)
+        future &= valid
+    if future.any():
+        away = away.copy()
+        away[future] = _future_offsets(micros[future], time_zone)
+        local = pa.array(micros + away, pa.timestamp("us"), mask=None if valid is None else ~valid)
+    distinct, which = np.unique(away // 1_000_000, return_inverse=True)
     texts = pa.array([offset_text(int(seconds)) for seconds in distinct], TEXTS)
     return local, texts.take(pa.array(which))
+
+
+# Arrow knows the transitions that are listed in the zone's file, which end in 2037, and not the rule for the years after.
+_RULES_END_US = int(datetime(2037, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+_QUARTER_US = 15 * 60 * 1_000_000
+
+
+def _future_offsets(micros: npt.NDArray[Any], time_zone: str) -> npt.NDArray[Any]:
+    """Return offsets in microseconds by the rule of the zone; it changes its offset on a quarter of an hour at most."""
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        # An offset such as +05:30, which Arrow takes as a zone too: it has no rules that could end.
+        return np.full(len(micros), _fixed_offset(time_zone), np.int64)
+    quarters, which = np.unique(micros // _QUARTER_US, return_inverse=True)
+    offsets = [datetime.fromtimestamp(int(quarter) * 900, zone).utcoffset() for quarter in quarters]
+    seconds = np.array([int(offset.total_seconds()) if offset is not None else 0 for offset in offsets], np.int64)
+    return np.asarray(seconds[which] * 1_000_000)
+
+
+def _fixed_offset(text: str) -> int:
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    micros = (int(digits[:2]) * 60 + int(digits[2:4])) * 60_000_000
+    return -micros if text[0] == "-" else micros
 
 
 def offset_text(seconds: int) -> str:
@@ -246,6 +302,6 @@ def _varbytes(column: pa.Array) -> pa.Array:
 
 _PRINTERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.SMALLINT: _numbers, Kind.INTEGER: _numbers, Kind.BIGINT: _numbers, Kind.OID: _numbers, Kind.DECIMAL: numeric_text,
-    Kind.REAL: _floats, Kind.DOUBLE: _doubles, Kind.DATE: _dates, Kind.TIME: _times, Kind.TIMETZ: _timetz, Kind.TIMESTAMP: _timestamps,
+    Kind.REAL: _reals, Kind.DOUBLE: _doubles, Kind.DATE: _dates, Kind.TIME: _times, Kind.TIMETZ: _timetz, Kind.TIMESTAMP: _timestamps,
     Kind.INTERVAL: _intervals, Kind.VARBYTE: _varbytes,
 }  # fmt: skip
