@@ -95,6 +95,9 @@ def test_values_read_back_as_they_were_by_psycopg(name: str, form: int, data: st
     wanted = values[skipped:]
     if kind == types.VARBYTE and form == 0:
         wanted = [None if value is None else value.hex() for value in wanted]
+    if kind == types.REAL:
+        # the shortest digits of a REAL, read as a double, as by every client of PostgreSQL
+        found = [None if value is None else float(np.float32(value)) for value in found]
     if kind in {types.SUPER, types.VARBYTE} and form == 1:
         wanted = [value.encode() if isinstance(value, str) else value for value in wanted]
     assert found == wanted

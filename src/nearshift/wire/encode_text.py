@@ -7,6 +7,7 @@ scientific notation, small NUMERICs, dates outside the years 1 to 9999.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -112,17 +113,18 @@ def _even_digits(value: np.floating[Any], text: str) -> str:
     Halfway, Arrow trusts that the reader rounds to even in the same width: 33554448 as REAL is 3.355445e+07 for Arrow and 3.3554448e+07 for
     PostgreSQL, since a client may read it as a double. Only numbers too large to have a fraction are affected.
     """
-    if not np.isfinite(value) or abs(value) < _WHOLE_FROM[value.dtype.itemsize]:
+    bits = _SIGNIFICAND_BITS[value.dtype.itemsize]
+    if not np.isfinite(value) or abs(value) < 2.0**bits:
         return text
-    exact, room = int(value), int(np.spacing(abs(value)))
-    places = sum(character.isdigit() for character in text.partition("e")[0]) - 1
+    exact, room = int(value), 2 ** (math.frexp(value)[1] - bits)
+    places = len(text.partition("e")[0].lstrip("-").replace(".", "").rstrip("0")) - 1
     while 2 * abs(int(Decimal(text)) - exact) >= room and places < 17:
         places += 1
         text = f"{float(value):.{places}e}"
     return text
 
 
-_WHOLE_FROM = {4: 2.0**24, 8: 2.0**53}
+_SIGNIFICAND_BITS = {4: 24, 8: 53}
 
 
 _SPECIAL = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
