@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from random import Random
 
 from nearshift.localaws.errors import AwsError
 
 
+class Mishap(Enum):
+    """What goes wrong with a call."""
+
+    ERROR = "error"  # it is answered with an error and nothing is done
+    DROP_BEFORE = "drop-before"  # the connection is cut and nothing is done
+    DROP_AFTER = "drop-after"  # it is done, then the connection is cut
+    TRUNCATE = "truncate"  # it is done, and the connection is cut in the middle of the answer
+
+
 @dataclass(slots=True)
 class Fault:
-    """An error that the next `remaining` calls of an operation get."""
+    """What the next `remaining` calls of an operation get; `error` is for Mishap.ERROR."""
 
     operation: str
-    code: str
-    message: str
-    status: int
+    mishap: Mishap
     remaining: int
+    error: AwsError | None = None
 
 
 @dataclass(slots=True)
@@ -53,14 +62,14 @@ class Faults:
     put_records_fail_every: int = 0
     are_limits_enforced: bool = False
 
-    def take(self, operation: str) -> AwsError | None:
-        """Return the error that this call of an operation must get, and count it; None if it may go on."""
+    def take(self, operation: str) -> Fault | None:
+        """Return the fault that this call of an operation must get, and count it; None if it may go on."""
         for fault in self.pending:
             if fault.operation == operation:
                 fault.remaining -= 1
                 if fault.remaining <= 0:
                     self.pending.remove(fault)
-                return AwsError(fault.code, fault.message, fault.status)
+                return fault
         return None
 
     def take_empty_page(self) -> bool:

@@ -19,6 +19,7 @@ from nearshift.localaws.shards import Stream, hash_of_key
 from nearshift.localaws.store import Store
 from nearshift.localaws.throughput import Throughput
 
+_TRIM_INTERVAL_MS = 10_000
 _HELD_TABLE = """CREATE TABLE IF NOT EXISTS kinesis_held(number INTEGER PRIMARY KEY AUTOINCREMENT, due_ms INTEGER NOT NULL,
                  stream INTEGER NOT NULL, partition_key TEXT NOT NULL, payload BLOB NOT NULL)"""
 
@@ -37,6 +38,7 @@ class Kinesis:
         self._store = store
         catalog = Catalog(store, clock)
         self.parts = Parts(clock, catalog, RecordLog(store, catalog), faults or Faults(), Metrics(), Throughput())
+        self._trimmed_ms = 0
         store.define(_HELD_TABLE)
         self._has_held = self._load_held()
         tables: tuple[OperationTable, ...] = (
@@ -115,12 +117,18 @@ class Kinesis:
         return self._has_held
 
     def maintain(self) -> None:
-        """Trim streams to their retention, forget expired shards and dropped records; inside a transaction."""
+        """Trim streams to their retention, forget expired shards and dropped records; inside a transaction.
+
+        Reading hides what is past retention at once, so that trimming need not be often.
+        """
         now_ms = self.parts.clock.now_ms()
+        self.parts.records.drop()
+        if 0 <= now_ms - self._trimmed_ms < _TRIM_INTERVAL_MS:
+            return
+        self._trimmed_ms = now_ms
         for stream in list(self.parts.catalog.streams_by_key.values()):
             self.parts.records.trim(stream, now_ms)
             cut_ms = stream.cut_ms(now_ms)
             for shard in [shard for shard in stream.shards.values() if shard.closed_ms is not None and shard.closed_ms <= cut_ms]:
                 self.parts.catalog.forget_shard(stream, shard)
-        self.parts.records.drop()
         self.parts.metrics.forget(now_ms)
