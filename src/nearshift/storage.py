@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from nearshift.catalog.catalog import Rows
 from nearshift.catalog.entities import ColumnEntry
 from nearshift.sql.names import quote
 from nearshift.types import Kind
@@ -62,9 +63,17 @@ def count_query(query: str) -> str:
     return f"SELECT count(*) FROM ({query}) AS counted"  # noqa: S608 - a translation of ours
 
 
-def range_of(storage: str, after: int, to: int) -> str:
-    """Return the FROM item of a materialized view's rows in batches above `after` up to `to`."""
-    return f"(SELECT * FROM {storage} WHERE {quote(BATCH)} > {int(after)} AND {quote(BATCH)} <= {int(to)})"  # noqa: S608 - quoted
+def range_of(storage: str) -> str:
+    """Return the FROM item of a materialized view's rows in the batches that `set_range` chose; the text is the same for every range."""
+    column = quote(BATCH)
+    bounds = f"{column} > getvariable('nearshift_after') AND {column} <= getvariable('nearshift_to')"
+    return f"(SELECT * FROM {storage} WHERE {bounds})"  # noqa: S608 - quoted
+
+
+def set_range(connection: Rows, after: int, to: int) -> None:
+    """Choose the batches above `after` up to `to` for `range_of` on this connection."""
+    connection.execute("SET VARIABLE nearshift_after = $1", [after])
+    connection.execute("SET VARIABLE nearshift_to = $1", [to])
 
 
 def delete_all(storage: str) -> str:
@@ -122,3 +131,8 @@ def move_columns(target: str, columns: Sequence[str], source: str) -> str:
     """Return INSERT of named columns from another table's storage."""
     names = ", ".join(quote(column) for column in columns)
     return f"INSERT INTO {target} ({names}) SELECT {names} FROM {source}"  # noqa: S608 - quoted
+
+
+def rename_columns(query: str, names: Sequence[str]) -> str:
+    """Return a query whose columns have other names."""
+    return f"SELECT * FROM ({query}) AS renamed({', '.join(quote(name) for name in names)})"  # noqa: S608 - a translation of ours

@@ -13,13 +13,14 @@ from datetime import datetime
 
 from nearshift import limits, storage
 from nearshift.catalog import catalog
-from nearshift.catalog.entities import RelationEntry, ViewState
+from nearshift.catalog.entities import RelationEntry, Snapshot, ViewState
 from nearshift.clock import Clock
 from nearshift.engine import Connection, Engine
 from nearshift.errors import InvalidSql, NearshiftError
 from nearshift.faults import crash_point
 from nearshift.sql.relations import Lowered, RelationKind
 from nearshift.transaction import Transaction
+from nearshift.values import set_session_values, uses_session_values
 from nearshift.views import streaming
 from nearshift.views.delta import Full, Nothing, Range, decide_range
 from nearshift.views.feed import Feed, Intake
@@ -28,7 +29,7 @@ from nearshift.views.streaming import Taken
 # The width of kinesis_data in a streaming view ("VARBYTE type"): 1 MiB unless the view asks for more.
 RECORD_BYTES_MAX = limits.MIB
 
-Translate = Callable[[RelationEntry, dict[tuple[str, str], str]], Lowered]
+Translate = Callable[[Snapshot, RelationEntry, dict[tuple[str, str], str]], Lowered]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Refresher:
     clock: Clock
     translate: Translate
     feed_of: Callable[[RelationEntry], Feed]
+    session_value: Callable[[str], object]
     accepts_gaps: bool = False
 
     def refresh(self, tx: Transaction, view: RelationEntry) -> Outcome:
@@ -93,7 +95,7 @@ class Refresher:
 
     def take_in(self, tx: Transaction, view: RelationEntry, intake: Intake, *, screens: bool) -> Taken:
         """Store one intake. With `screens` every record is tried first, so that a bad one does not fail the caller's transaction."""
-        lowered = self.translate(view, {})
+        lowered = self.translate(tx.snapshot, view, {})
         rejected = []
         records = streaming.record_table(intake, self.clock.now())
         if screens or streaming.has_oversize(records, RECORD_BYTES_MAX):
@@ -103,7 +105,8 @@ class Refresher:
     def _derive(self, tx: Transaction, view: RelationEntry) -> Outcome:
         state = catalog.view_state(tx.connection, view.oid)
         if state.broken:
-            raise InvalidSql(f"materialized view {view.name} cannot be refreshed: {state.broken}", sqlstate="55000", hint="Drop and create it again.")
+            message = f"materialized view {view.name} cannot be refreshed: {state.broken}"
+            raise InvalidSql(message, sqlstate="55000", hint="Drop and create it again.")
         if not state.is_incremental:
             return self._recompute(tx, view, state, state.reason or "its query cannot be kept by delta")
         base = tx.snapshot.relations[view.bases[0]]
@@ -122,17 +125,16 @@ class Refresher:
     ) -> Outcome:
         assert view.storage is not None, "a materialized view has storage"
         assert base.storage is not None, "a materialized view has storage"
-        lowered = self.translate(view, {base.key: storage.range_of(base.storage, *batches)})
+        storage.set_range(tx.connection, *batches)
+        lowered = self.translate(tx.snapshot, view, {base.key: storage.range_of(base.storage)})
         batch = state.last_batch + 1
         count = tx.connection.execute(storage.append_query(view.storage, lowered.sql, batch))
         crash_point("delta.rows")
         marks = {base.label: (base_state.generation, base_state.last_batch)}
+        now = self.clock.now().replace(tzinfo=None)
+        last = batch if count else state.last_batch
         catalog.set_view_state(
-            tx.connection,
-            view.oid,
-            dataclasses.replace(
-                state, last_batch=batch if count else state.last_batch, base_marks=marks, last_refresh_time=self.clock.now().replace(tzinfo=None)
-            ),
+            tx.connection, view.oid, dataclasses.replace(state, last_batch=last, base_marks=marks, last_refresh_time=now)
         )
         if count:
             tx.touch(view.schema, view.name)
@@ -147,11 +149,12 @@ class Refresher:
             if base is not None:
                 base_state = catalog.view_state(tx.connection, base.oid)
                 marks[base.label] = (base_state.generation, base_state.last_batch)
-        if state.last_batch and not state.is_incremental and marks == state.base_marks and not self.translate(view, {}).parameters:
+        if state.last_batch and not state.is_incremental and marks == state.base_marks and not uses_session_values(self.translate(tx.snapshot, view, {}).sql):
             return self._fresh(tx, view, None)
         assert view.storage is not None, "a materialized view has storage"
         tx.connection.execute(storage.delete_all(view.storage))
-        lowered = self.translate(view, {})
+        lowered = self.translate(tx.snapshot, view, {})
+        set_session_values(tx.connection, lowered.sql, self.session_value)
         batch = state.last_batch + 1
         count = tx.connection.execute(storage.append_query(view.storage, lowered.sql, batch))
         now = self.clock.now().replace(tzinfo=None)

@@ -30,6 +30,7 @@ CREATE TABLE nearshift.procedures (
     text VARCHAR NOT NULL,     -- the CREATE statement as the user wrote it
     created_at TIMESTAMP NOT NULL
 );
+CREATE TABLE nearshift.procedure_uses (procedure_oid BIGINT NOT NULL, schema_name VARCHAR NOT NULL, name VARCHAR NOT NULL, is_written BOOLEAN NOT NULL);
 CREATE TABLE nearshift.view_states (
     relation_oid BIGINT NOT NULL, last_batch BIGINT NOT NULL, last_refresh_time TIMESTAMP, generation BIGINT NOT NULL,
     base_marks VARCHAR NOT NULL,  -- JSON: per base, its generation and the batch up to which it was taken in
@@ -66,6 +67,11 @@ CREATE TABLE nearshift.scans (
 CREATE TABLE nearshift.calls (
     session_user VARCHAR NOT NULL, query_id BIGINT NOT NULL, query_text VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL,
     ended_at TIMESTAMP NOT NULL, status VARCHAR NOT NULL, error_message VARCHAR
+);
+CREATE TABLE nearshift.queries (
+    query_id BIGINT NOT NULL, user_name VARCHAR NOT NULL, session_id INTEGER NOT NULL, database_name VARCHAR NOT NULL,
+    query_text VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP NOT NULL, returned_rows BIGINT NOT NULL,
+    error_message VARCHAR
 );
 CREATE TABLE nearshift.schedules (name VARCHAR NOT NULL, expression VARCHAR NOT NULL, statement VARCHAR NOT NULL, is_enabled BOOLEAN NOT NULL);
 CREATE TABLE nearshift.schedule_runs (

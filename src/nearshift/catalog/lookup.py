@@ -1,0 +1,82 @@
+"""Names to relations: temporary tables, the search path, views expanded, streams and system views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nearshift.catalog.entities import KINESIS_COLUMNS, RelationEntry, Snapshot
+from nearshift.catalog.system_views import system_relation
+from nearshift.errors import NotSupported
+from nearshift.sql.relations import Relation, RelationKind
+
+PG_SCHEMAS = ("pg_catalog", "information_schema")
+
+
+Answer = tuple[str | None, str, Relation | None]
+
+
+class Lookup:
+    """Implements the binder's `Relations` over one snapshot and one session's temporary tables.
+
+    `expand` returns the DuckDB text of a plain view's rows. `overrides` replaces the source of single relations, for deltas and batches.
+    A stream can be read only when it is among the overrides, or when `allows_streams` says that a view's query is being described.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        search_path: tuple[str, ...],
+        expand: Callable[[RelationEntry], str],
+        *,
+        temporary: Mapping[str, RelationEntry] | None = None,
+        overrides: Mapping[tuple[str, str], str] | None = None,
+        allows_streams: bool = False,
+    ) -> None:
+        self._snapshot = snapshot
+        self._search_path = search_path
+        self._expand = expand
+        self._temporary = temporary or {}
+        self._overrides = overrides or {}
+        self._allows_streams = allows_streams
+        self._answers: dict[tuple[str | None, str], Relation | None] = {}
+
+    def answers(self) -> tuple[Answer, ...]:
+        """Return what was asked so far, and the answers."""
+        return tuple((schema, name, relation) for (schema, name), relation in self._answers.items())
+
+    def find(self, schema: str | None, name: str) -> Relation | None:
+        """Return the relation, or None. Without a schema the search path is walked, temporary tables first."""
+        found = self._answers[schema, name] = self._find(schema, name)
+        return found
+
+    def _find(self, schema: str | None, name: str) -> Relation | None:
+        if schema is None:
+            if name in self._temporary:
+                return self._temporary[name].bound()
+            for candidate in self._search_path:
+                found = self._in_schema(candidate, name)
+                if found is not None:
+                    return found
+            return system_relation("pg_catalog", name)
+        return self._in_schema(schema, name)
+
+    def _in_schema(self, schema: str, name: str) -> Relation | None:
+        entry = self._snapshot.relations.get((schema, name))
+        if entry is not None:
+            override = self._overrides.get(entry.key)
+            if entry.kind is RelationKind.VIEW:
+                return entry.bound(f"({self._expand(entry)})")
+            return entry.bound(override)
+        external = self._snapshot.schemas.get(schema)
+        if external is not None and external.source is not None:
+            return self._stream(schema, name)
+        return system_relation(schema, name)
+
+    def _stream(self, schema: str, name: str) -> Relation:
+        override = self._overrides.get((schema, name))
+        if override is None and not self._allows_streams:
+            raise NotSupported(
+                f'stream "{schema}"."{name}" can only be read by a materialized view',
+                hint=f'CREATE MATERIALIZED VIEW … AS SELECT … FROM {schema}."{name}", then read the view.',
+            )
+        return Relation(schema, name, RelationKind.STREAM, KINESIS_COLUMNS, override or "nearshift_batch")

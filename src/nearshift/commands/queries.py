@@ -1,0 +1,92 @@
+"""SELECT, DML and EXPLAIN, and what Describe tells of any statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nearshift.catalog.entities import RESERVED_SCHEMAS
+from nearshift.commands import cursors, parameters, procedures
+from nearshift.commands.results import rows_result
+from nearshift.errors import NotSupported
+from nearshift.results import Result
+from nearshift.sql import statements as st
+from nearshift.sql.parse import parse_statement
+from nearshift.sql.relations import Column, Lowered, ParameterSource, RelationKind
+from nearshift.types import VARCHAR, SqlType
+
+if TYPE_CHECKING:
+    from nearshift.session import Session
+
+
+def select(session: Session, text: str) -> Result:
+    """Run a query; its rows stream."""
+    lowered = session.lower(text)
+    return Result("SELECT", lowered.columns, session.rows_of(lowered))
+
+
+def change(session: Session, statement: st.Insert | st.Update | st.Delete | st.Merge) -> Result:
+    """Run INSERT, UPDATE, DELETE or MERGE."""
+    lowered = session.lower(statement.text)
+    for schema, name in lowered.writes:
+        _check_target(session, schema, name)
+    count = session.tx.connection.execute(lowered.sql, session.values_for(lowered))
+    for schema, name in lowered.writes:
+        if name not in session.temporary:
+            session.tx.touch(schema, name)
+    return Result(type(statement).__name__.upper(), row_count=count)
+
+
+def _check_target(session: Session, schema: str, name: str) -> None:
+    entry = session.find(schema, name)
+    if schema in RESERVED_SCHEMAS:
+        raise NotSupported(f'system relation "{name}" cannot be changed', sqlstate="42501")
+    if entry is not None and entry.kind in {RelationKind.STREAMING_VIEW, RelationKind.DERIVED_VIEW}:
+        raise NotSupported(f'cannot change materialized view "{name}"', hint="Change what it reads, or REFRESH it.")
+
+
+def explain(session: Session, statement: st.Explain) -> Result:
+    """Show the plan of a query or DML statement, as DuckDB will run it, one line per row."""
+    inner = parse_statement(statement.statement.text)
+    if not isinstance(inner, st.Query | st.Insert | st.Update | st.Delete | st.Merge):
+        raise NotSupported("EXPLAIN shows queries and DML only", span=statement.statement.span)
+    lowered = session.lower(inner.text)
+    found = session.tx.connection.rows(f"EXPLAIN {lowered.sql}", session.values_for(lowered))
+    lines = [line for _kind, text in found for line in str(text).splitlines()]
+    return rows_result("EXPLAIN", ("QUERY PLAN",), [(line,) for line in lines])
+
+
+def recorded(_session: Session, statement: st.Recorded) -> Result:
+    """Accept a statement that changes nothing a query can see."""
+    return Result(statement.kind)
+
+
+def describe(
+    session: Session, statement: st.Statement, parameter_types: tuple[SqlType | None, ...]
+) -> tuple[tuple[SqlType, ...], tuple[Column, ...] | None]:
+    """Return a statement's parameter types and result columns (None when it returns no rows) without running it."""
+    match statement:
+        case st.Query(text=text) | st.Insert(text=text) | st.Update(text=text) | st.Delete(text=text) | st.Merge(text=text):
+            lowered = session.lower(text)
+            return client_types(lowered, parameter_types), (lowered.columns if isinstance(statement, st.Query) else None)
+        case st.CreateTableAs(query=query):
+            return client_types(session.lower(query.text), parameter_types), None
+        case st.Explain():
+            return (), (Column("QUERY PLAN", VARCHAR),)
+        case st.Call():
+            return procedures.describe_call(session, statement, parameter_types)
+        case st.Show() | st.ShowObjects() | st.ShowDefinition():
+            return (), parameters.describe_show(session, statement)
+        case st.Fetch():
+            return (), cursors.describe_fetch(session, statement)
+        case st.Execute():
+            return (), cursors.describe_execute(session, statement)
+        case _:
+            return (), None
+
+
+def client_types(lowered: Lowered, declared: tuple[SqlType | None, ...]) -> tuple[SqlType, ...]:
+    """Return the types of the client's `$1`…`$n`; unused numbers are VARCHAR."""
+    found = {int(p.name): p.type for p in lowered.parameters if p.source is ParameterSource.CLIENT}
+    count = max([len(declared), *found])
+    given = [declared[i] if i < len(declared) else None for i in range(count)]
+    return tuple(given[i] or found.get(i + 1, VARCHAR) for i in range(count))

@@ -1,0 +1,111 @@
+"""CREATE, ALTER and DROP SCHEMA, local and external."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nearshift import limits, storage
+from nearshift.catalog import catalog
+from nearshift.catalog.entities import RESERVED_SCHEMAS, SchemaEntry
+from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
+from nearshift.results import Result, Severity
+from nearshift.sql import statements as st
+from nearshift.sql.names import fold
+
+if TYPE_CHECKING:
+    from nearshift.session import Session
+
+Change = st.CreateSchema | st.CreateExternalSchema | st.AlterSchema | st.AlterExternalSchema
+
+
+def change_schema(session: Session, statement: Change) -> Result:
+    """Run one of the statements about schemas."""
+    match statement:
+        case st.CreateSchema():
+            return _create(session, statement)
+        case st.CreateExternalSchema():
+            return _create_external(session, statement)
+        case st.AlterSchema():
+            return _alter(session, statement)
+        case st.AlterExternalSchema():
+            return _alter_external(session, statement)
+
+
+def _fold(session: Session, name: st.Name) -> str:
+    return fold(name.text, name.is_quoted, session.settings.rules)
+
+
+def _is_taken(session: Session, name: st.Name, folded: str, *, if_not_exists: bool) -> bool:
+    if folded in RESERVED_SCHEMAS or folded.startswith("pg_"):
+        raise InvalidSql(f'unacceptable schema name "{folded}"', sqlstate="42939", span=name.span, detail="The name is reserved.")
+    if folded not in session.snapshot.schemas:
+        return False
+    if not if_not_exists:
+        raise DuplicateObject(f'schema "{folded}" already exists', sqlstate="42P06", span=name.span)
+    session.notice(Severity.INFO, f'Schema "{folded}" already exists and will be skipped')
+    return True
+
+
+def _create(session: Session, statement: st.CreateSchema) -> Result:
+    name = statement.name or statement.owner
+    assert name is not None, "the parser gives a name or an owner"
+    folded = _fold(session, name)
+    if not _is_taken(session, name, folded, if_not_exists=statement.if_not_exists):
+        connection = session.tx.connection
+        connection.execute(storage.create_schema(folded))
+        owner = _fold(session, statement.owner) if statement.owner else session.user
+        options = {"quota": statement.quota} if statement.quota else {}
+        catalog.add_schema(connection, SchemaEntry(catalog.next_oid(connection), folded, owner, None, options))
+        session.tx.touch_catalog()
+    return Result("CREATE SCHEMA")
+
+
+def _create_external(session: Session, statement: st.CreateExternalSchema) -> Result:
+    folded = _fold(session, statement.name)
+    if statement.provider is not st.StreamProvider.KINESIS:
+        raise NotSupported(
+            f"external schemas from {statement.provider.value} are not supported yet",
+            span=statement.name.span,
+            hint="Use FROM KINESIS.",
+        )
+    access = statement.access
+    if not access.roles:
+        raise InvalidSql("IAM_ROLE is missing", span=statement.name.span, hint="Write IAM_ROLE default, or IAM_ROLE 'arn'.")
+    if len(access.roles) > limits.ROLE_CHAIN_MAX:
+        raise InvalidSql(f"a chain of roles has at most {limits.ROLE_CHAIN_MAX} roles", span=statement.name.span)
+    if not _is_taken(session, statement.name, folded, if_not_exists=statement.if_not_exists):
+        options = {"region": access.region, "roles": list(access.roles)}
+        connection = session.tx.connection
+        catalog.add_schema(
+            connection, SchemaEntry(catalog.next_oid(connection), folded, session.user, statement.provider.value, options)
+        )
+        session.tx.touch_catalog()
+    return Result("CREATE SCHEMA")
+
+
+def _alter(session: Session, statement: st.AlterSchema) -> Result:
+    folded = _fold(session, statement.name)
+    if folded not in session.snapshot.schemas:
+        raise UndefinedObject(f'schema "{folded}" does not exist', sqlstate="3F000", span=statement.name.span)
+    match statement.action:
+        case st.RenameTo():
+            raise NotSupported("ALTER SCHEMA … RENAME is not supported", span=statement.name.span, hint="Create the objects anew.")
+        case st.OwnerTo(owner=owner):
+            session.tx.connection.execute(
+                "UPDATE nearshift.schemas SET owner = $2 WHERE name = $1", [folded, _fold(session, owner)]
+            )
+        case st.SetQuota():
+            session.notice(Severity.INFO, "quotas are noted and not enforced")
+    session.tx.touch_catalog()
+    return Result("ALTER SCHEMA")
+
+
+def _alter_external(session: Session, statement: st.AlterExternalSchema) -> Result:
+    folded = _fold(session, statement.name)
+    if folded not in session.snapshot.schemas:
+        raise UndefinedObject(f'schema "{folded}" does not exist', sqlstate="3F000", span=statement.name.span)
+    raise NotSupported(
+        f'external schema "{folded}" cannot be altered: it is not a Kafka or MSK schema',
+        span=statement.name.span,
+        hint="Drop the schema and create it again.",
+    )

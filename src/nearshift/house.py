@@ -1,0 +1,197 @@
+"""What all sessions of one warehouse share, built by `Warehouse` and passed to each session.
+
+Kept apart from `warehouse.py` so that sessions need not know how things are opened, started and closed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from nearshift import limits, storage
+from nearshift.catalog.current import CurrentCatalog
+from nearshift.catalog.entities import RelationEntry, SchemaEntry, Snapshot
+from nearshift.catalog.lookup import Answer, Lookup
+from nearshift.clock import Clock
+from nearshift.engine import Engine
+from nearshift.errors import NearshiftError
+from nearshift.events import Events
+from nearshift.sql.lower import lower
+from nearshift.sql.relations import BindContext, Lowered
+from nearshift.streams.reader import Source
+from nearshift.values import with_variables
+from nearshift.views.feed import Feed
+from nearshift.views.refresh import Refresher
+
+if TYPE_CHECKING:
+    from nearshift.session import Session
+
+SourceFactory = Callable[[SchemaEntry, str], Source]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryNote:
+    """A statement that ended, for sys_query_history."""
+
+    query_id: int
+    user: str
+    session: int
+    database: str
+    text: str
+    started_at: datetime
+    ended_at: datetime
+    row_count: int
+    error: str | None
+
+
+class Translations:
+    """Translations by their text and settings, each with the answers that the catalog gave while it was made.
+
+    A translation stays good while the same questions get the same answers, so creating or dropping other tables costs nothing. The oldest
+    go first. Safe to share between threads.
+    """
+
+    def __init__(self, count_max: int = limits.TRANSLATIONS_MAX) -> None:
+        self._lock = threading.Lock()
+        self._found: OrderedDict[object, tuple[Lowered, tuple[Answer, ...]]] = OrderedDict()
+        self._count_max = count_max
+
+    def get(self, key: object, lookup: Lookup, make: Callable[[], Lowered]) -> Lowered:
+        """Return the translation under `key` if `lookup` still answers as it did, else the one that `make` makes by asking `lookup`."""
+        with self._lock:
+            found = self._found.get(key)
+            if found is not None:
+                self._found.move_to_end(key)
+        if found is not None and all(lookup.find(schema, name) == relation for schema, name, relation in found[1]):
+            return found[0]
+        made = make()
+        with self._lock:
+            self._found[key] = (made, lookup.answers())
+            while len(self._found) > self._count_max:
+                self._found.popitem(last=False)
+        return made
+
+
+class Feeds:
+    """The open feeds by streaming view. Safe to share between threads."""
+
+    def __init__(self, sources: SourceFactory, clock: Clock) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._feeds: dict[int, Feed] = {}
+
+    def of(self, view: RelationEntry, schema: SchemaEntry) -> Feed:
+        """Return the feed of a streaming view, opening its stream's source the first time."""
+        with self._lock:
+            feed = self._feeds.get(view.oid)
+            if feed is None:
+                feed = self._feeds[view.oid] = Feed(self._sources(schema, view.bases[0][1]), self._clock)
+            return feed
+
+    def drop(self, oid: int) -> None:
+        """Close the feed of a view that is no more."""
+        with self._lock:
+            feed = self._feeds.pop(oid, None)
+        if feed is not None:
+            feed.close()
+
+    def close(self) -> None:
+        """Close all."""
+        with self._lock:
+            feeds, self._feeds = list(self._feeds.values()), {}
+        for feed in feeds:
+            feed.close()
+
+
+class House:
+    """See the module."""
+
+    def __init__(self, engine: Engine, current: CurrentCatalog, clock: Clock, sources: SourceFactory, *, admin: str) -> None:
+        self.engine = engine
+        self.current = current
+        self.clock = clock
+        self.events = Events()
+        self.translations = Translations()
+        self.feeds = Feeds(sources, clock)
+        self.admin = admin
+        self.notes: deque[QueryNote] = deque(maxlen=10_000)
+        self.refresher: Refresher  # set by the warehouse, which knows its system session
+        self._query_ids = itertools.count(1)
+        self._sessions: dict[int, Session] = {}
+        self._lock = threading.Lock()
+
+    def lookup(self, snapshot: Snapshot, search_path: tuple[str, ...], **more: Any) -> Lookup:
+        """Return a lookup over a snapshot that expands plain views."""
+        return Lookup(snapshot, search_path, lambda view: self.translate_view(snapshot, view, {}).sql, **more)
+
+    def translate_view(self, snapshot: Snapshot, view: RelationEntry, overrides: Mapping[tuple[str, str], str]) -> Lowered:
+        """Return the DuckDB query of a view's rows, with some of its relations replaced, under the settings it was created with.
+
+        It has no parameters: session values are read from DuckDB variables (`values.set_session_values`).
+        """
+        path = tuple(view.attributes.get("search_path", ("public",)))
+        lookup = self.lookup(snapshot, path, overrides=dict(overrides), allows_streams=True)
+        settings = dict(view.attributes.get("settings", {}))
+        assert view.definition is not None, "a view has a definition"
+        context = BindContext(lookup, view.rules, settings=settings, database=self.database)
+        key = ("view", view.definition, view.rules, path, tuple(settings.items()), tuple(sorted(overrides.items())))
+        definition = view.definition
+        lowered = self.translations.get(key, lookup, lambda: with_variables(lower(definition, context)))
+        renamed = view.attributes.get("renamed")
+        return replace(lowered, sql=storage.rename_columns(lowered.sql, renamed)) if renamed else lowered
+
+    @property
+    def database(self) -> str:
+        """The name of the one database."""
+        return "dev"
+
+    def feed_of(self, view: RelationEntry) -> Feed:
+        """Return the feed of a streaming view."""
+        schema = self.current.snapshot.schemas[view.bases[0][0]]
+        return self.feeds.of(view, schema)
+
+    def zone(self, name: str) -> tzinfo:
+        """Return a time zone by its name."""
+        return ZoneInfo(name)
+
+    def user_id(self, user: str) -> int:
+        """Return a user's number; the administrator is 1, as on Redshift where `rdsdb` owns the system."""
+        return 1 if user == self.admin else 100
+
+    def next_query_id(self) -> int:
+        """Return a new query id."""
+        return next(self._query_ids)
+
+    def note_query(self, session: Session, text: str, error: NearshiftError | None, row_count: int = 0) -> None:
+        """Remember a statement that ended."""
+        running = session.running
+        started = running.started_at or self.clock.now()
+        self.notes.append(
+            QueryNote(
+                running.query_id, session.user, session.number, session.database, text[:4000], started, self.clock.now(), row_count,
+                error.message if error else None,
+            )
+        )  # fmt: skip
+
+    def remember(self, session: Session) -> None:
+        """Count a session in."""
+        with self._lock:
+            self._sessions[session.number] = session
+
+    def forget(self, session: Session) -> None:
+        """Count a session out."""
+        with self._lock:
+            self._sessions.pop(session.number, None)
+
+    def sessions(self) -> list[Session]:
+        """Return the open sessions."""
+        with self._lock:
+            return list(self._sessions.values())
+

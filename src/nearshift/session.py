@@ -1,0 +1,552 @@
+"""One client's conversation: settings, search path, transaction, prepared statements.
+
+The session reads a script statement by statement, opens and ends transactions around each, and hands the statement to the command that
+knows it (`commands/`). It is used by one thread at a time, except `interrupt`.
+
+Transactions. A statement outside a block is its own transaction: one that writes takes the write lane *before* its snapshot, so it never
+fails on a conflict. Several statements in one script are one implicit block, as PostgreSQL does it. BEGIN opens an explicit block, in
+which the lane is taken by the first write; after an error in it every statement is refused until ROLLBACK (25P02).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import pyarrow as pa
+
+from nearshift.catalog.entities import RelationEntry, Snapshot
+from nearshift.catalog.lookup import Lookup
+from nearshift.commands import access, copying, cursors, parameters, procedures, queries, schemas, tables, views
+from nearshift.commands.cursors import Cursor
+from nearshift.errors import Conflict, InvalidSql, NearshiftError, NotSupported, UndefinedObject
+from nearshift.house import House
+from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus
+from nearshift.settings import Settings
+from nearshift.sql import statements as st
+from nearshift.sql.lower import lower
+from nearshift.sql.names import QualifiedName
+from nearshift.sql.parse import parse_statement
+from nearshift.sql.relations import BindContext, Lowered
+from nearshift.sql.split import split_script
+from nearshift.transaction import Transaction
+from nearshift.types import SqlType
+from nearshift.values import parameter_values
+
+_session_numbers = itertools.count(1)
+
+
+class Block(Enum):
+    """What kind of transaction the next statement stands in."""
+
+    NONE = "none"
+    IMPLICIT = "implicit"
+    EXPLICIT = "explicit"
+
+
+class Need(Enum):
+    """What a statement needs around it."""
+
+    NOTHING = "nothing"
+    SNAPSHOT = "snapshot"
+    LANE = "lane"
+    OWN = "own"  # the command opens and ends transactions itself
+
+
+@dataclass(slots=True)
+class Running:
+    """What is known of the statement being run."""
+
+    text: str = ""
+    started_at: datetime | None = None
+    query_id: int = 0
+    values: Sequence[object] = ()
+    parameter_types: tuple[SqlType | None, ...] = ()
+    variables: dict[str, tuple[SqlType, object]] = field(default_factory=dict)
+
+
+class Session:
+    """See the module. Made by `Warehouse.session`."""
+
+    def __init__(self, house: House, user: str, database: str, *, is_read_only: bool = False, initial: dict[str, str] | None = None) -> None:
+        self.house = house
+        self.user = user
+        self.database = database
+        self.is_read_only = is_read_only
+        self.number = next(_session_numbers)
+        self.settings = Settings(initial)
+        self.tx = Transaction(house.engine.connect(), house.current, house.events, house.clock)
+        self.on_notice: Callable[[Notice], None] = lambda _notice: None
+        self.temporary: dict[str, RelationEntry] = {}
+        self.temporary_version = 0
+        self.prepared: dict[str, Prepared] = {}
+        self.cursors: dict[str, Cursor] = {}
+        self.running = Running()
+        self.last_query_id = 0
+        self.last_copy: dict[str, int] = {}
+        self.call_depth = 0
+        self._block = Block.NONE
+        self._is_failed = False
+        self._lock = threading.RLock()
+        self._watch: threading.Timer | None = None
+
+    # --- what clients call
+
+    @property
+    def status(self) -> TransactionStatus:
+        """Where the session stands, for ReadyForQuery."""
+        if self._is_failed:
+            return TransactionStatus.FAILED
+        return TransactionStatus.OPEN if self._block is Block.EXPLICIT else TransactionStatus.IDLE
+
+    def parameter_status(self) -> dict[str, str]:
+        """The parameters that a server tells its client unasked ("ParameterStatus", PostgreSQL)."""
+        reported = (
+            "server_version", "client_encoding", "TimeZone", "DateStyle", "IntervalStyle", "integer_datetimes", "standard_conforming_strings",
+            "is_superuser", "server_encoding", "application_name", "padb_revision",
+        )  # fmt: skip
+        return {**{name: self.settings.get(name) for name in reported}, "session_authorization": self.user}
+
+    def execute_script(self, text: str) -> Iterator[Result]:
+        """Run the statements of a script one by one; drain each result before the next is asked for.
+
+        Spans of errors count from the script's first character.
+        """
+        pieces = split_script(text)
+        if len(pieces) > 1 and self._block is Block.NONE:
+            self._block = Block.IMPLICIT
+        try:
+            for piece in pieces:
+                try:
+                    yield self._execute(piece.text, parse_statement(piece.text), Running(piece.text))
+                except NearshiftError as error:
+                    if error.span is not None:
+                        error.span = error.span.shifted(piece.start)
+                    raise
+            if self._block is Block.IMPLICIT:
+                self._end_block(is_commit=True)
+        except BaseException:
+            if self._block is Block.IMPLICIT:
+                self._end_block(is_commit=False)
+            raise
+
+    def execute(self, text: str, values: Sequence[object] = ()) -> Result:
+        """Run one statement with values for `$1`, `$2`, …; for callers in the process."""
+        return self.run(self.prepare(text, ()), values)
+
+    def prepare(self, text: str, parameter_types: Sequence[SqlType | None]) -> Prepared:
+        """Parse and describe one statement without running it. Raises InvalidSql when there are several."""
+        pieces = split_script(text)
+        if len(pieces) > 1:
+            raise InvalidSql("cannot insert multiple commands into a prepared statement")
+        if not pieces:
+            return Prepared(text, (), None)
+        piece = pieces[0]
+        statement = parse_statement(piece.text)
+        if self._is_failed and not isinstance(statement, st.Rollback | st.Commit):
+            raise _aborted()
+        with self.shifted(piece.start), self._described():
+            self.running = Running(piece.text, parameter_types=tuple(parameter_types))
+            types, columns = queries.describe(self, statement, tuple(parameter_types))
+        return Prepared(piece.text, types, columns, statement)
+
+    def run(self, prepared: Prepared, values: Sequence[object]) -> Result:
+        """Run what `prepare` returned; `values` are Python objects for its parameters, in order."""
+        if prepared.statement is None:
+            return Result("")
+        start = Running(prepared.text, values=tuple(values), parameter_types=prepared.parameter_types)
+        return self._execute(prepared.text, prepared.statement, start)
+
+    def interrupt(self) -> None:
+        """Stop what runs; from any thread. The statement fails with 57014."""
+        self.tx.connection.interrupt()
+
+    def close(self) -> None:
+        """End the session: what is open is rolled back. Closing twice is harmless."""
+        with self._lock:
+            self.tx.rollback()
+            self.tx.connection.close()
+            self.house.forget(self)
+
+    # --- what commands call
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What exists, as the session's transaction sees it."""
+        return self.tx.snapshot
+
+    @property
+    def is_in_block(self) -> bool:
+        """Whether the caller has a transaction block open, implicit or explicit."""
+        return self._block is not Block.NONE
+
+    def notice(self, severity: Severity, message: str) -> None:
+        """Tell the client something beside the result."""
+        self.on_notice(Notice(severity, message))
+
+    def search_path(self) -> tuple[str, ...]:
+        """The schemas that an unqualified name is looked up in."""
+        words = [word.strip().strip("\"'") for word in self.settings.get("search_path").split(",")]
+        return tuple(self.user if word == "$user" else word for word in words if word)
+
+    def resolve(self, name: QualifiedName) -> tuple[str | None, str]:
+        """Return (schema or None, name) as the catalog spells them. Raises NotSupported for another database."""
+        parts = name.folded(self.settings.rules)
+        if len(parts) > 2 and parts[-3] != self.database.lower():
+            raise NotSupported(f'cross-database references are not supported: "{parts[-3]}"', span=name.span)
+        return (parts[-2] if len(parts) > 1 else None), parts[-1]
+
+    def relation(self, name: QualifiedName) -> RelationEntry:
+        """Return the table or view of that name. Raises UndefinedObject (42P01)."""
+        schema, own = self.resolve(name)
+        found = self.find(schema, own)
+        if found is None:
+            raise UndefinedObject(f'relation "{name}" does not exist', span=name.span)
+        return found
+
+    def find(self, schema: str | None, name: str) -> RelationEntry | None:
+        """Return a table or view, or None; without a schema temporary tables and the search path are walked."""
+        if schema is None:
+            if name in self.temporary:
+                return self.temporary[name]
+            for candidate in self.search_path():
+                if (candidate, name) in self.snapshot.relations:
+                    return self.snapshot.relations[candidate, name]
+            return None
+        return self.snapshot.relations.get((schema, name))
+
+    def creation_schema(self, schema: str | None) -> str:
+        """Return the local schema that a new object without or with a schema goes to. Raises UndefinedObject (3F000)."""
+        names = (schema,) if schema else tuple(name for name in self.search_path() if name in self.snapshot.schemas)
+        if not names or names[0] not in self.snapshot.schemas:
+            raise UndefinedObject(f'schema "{schema or "public"}" does not exist', sqlstate="3F000")
+        if self.snapshot.schemas[names[0]].source is not None:
+            raise InvalidSql(f'schema "{names[0]}" is external: its relations are the streams themselves', sqlstate="42809")
+        return names[0]
+
+    def context(self, *, overrides: dict[tuple[str, str], str] | None = None, allows_streams: bool = False) -> BindContext:
+        """Return what the meaning of a statement depends on, now."""
+        lookup = self.house.lookup(
+            self.snapshot, self.search_path(), temporary=self.temporary, overrides=overrides, allows_streams=allows_streams
+        )
+        return BindContext(
+            lookup,
+            self.settings.rules,
+            {name: kind for name, (kind, _value) in self.running.variables.items()},
+            self.running.parameter_types,
+            self.settings.meaningful(),
+            self.database,
+        )
+
+    def lower(self, text: str) -> Lowered:
+        """Return the translation of a query or DML statement, from the cache when its meaning did not change."""
+        context = self.context()
+        assert isinstance(context.relations, Lookup), "a session looks names up in a snapshot"
+        key = (
+            text, context.rules, tuple(context.settings.values()), self.search_path(), context.parameter_types,
+            tuple(context.variables.items()),
+        )  # fmt: skip
+        return self.house.translations.get(key, context.relations, lambda: lower(text, context))
+
+    def values_for(self, lowered: Lowered) -> list[object]:
+        """Return the values of a translation's parameters."""
+        return parameter_values(self, lowered)
+
+    def rows_of(self, lowered: Lowered) -> Iterator[pa.RecordBatch]:
+        """Run a translated query and stream its rows."""
+        return self.tx.connection.stream(lowered.sql, self.values_for(lowered))
+
+    def evaluate(self, expression: str) -> object:
+        """Return the value of an expression, in the open transaction."""
+        lowered = self.lower(f"SELECT {expression}")
+        found = self.tx.connection.rows(lowered.sql, self.values_for(lowered))
+        return found[0][0]
+
+    def commit_here(self) -> None:
+        """End the transaction in the middle of a statement (TRUNCATE, COMMIT in a procedure) and begin the next."""
+        self.tx.commit()
+        self.settings.transaction_ended(is_committed=True)
+        self.cursors.clear()
+        if self._block is Block.EXPLICIT:
+            self._begin(takes_lane=True)
+
+    def begin_here(self) -> None:
+        """Open a transaction with the lane, unless one is open."""
+        if not self.tx.is_open:
+            self._begin(takes_lane=True)
+
+    def roll_back_here(self) -> None:
+        """Roll the open transaction back and forget cursors."""
+        self.tx.rollback()
+        self.settings.transaction_ended(is_committed=False)
+        self.forget_temporary()
+        self.cursors.clear()
+
+    def forget_temporary(self) -> None:
+        """Drop from memory the temporary tables that a rollback took away."""
+        if not self.temporary:
+            return
+        present = {
+            name for (name,) in self.tx.connection.rows("SELECT table_name FROM duckdb_tables() WHERE temporary")
+        }
+        gone = [name for name, entry in self.temporary.items() if entry.attributes["table"] not in present]
+        for name in gone:
+            del self.temporary[name]
+        self.temporary_version += 1
+
+    # --- transactions around statements
+
+    def _execute(self, text: str, statement: st.Statement, running: Running) -> Result:
+        with self._lock:
+            running.started_at = self.house.clock.now()
+            running.query_id = self.house.next_query_id()
+            self.running = running
+            match statement:
+                case st.Begin():
+                    return self._begin_block(statement)
+                case st.Commit():
+                    return self._commit_block()
+                case st.Rollback():
+                    return self._rollback_block()
+                case _:
+                    return self._in_transaction(text, statement)
+
+    def _in_transaction(self, text: str, statement: st.Statement) -> Result:
+        if self._is_failed:
+            raise _aborted()
+        need = _need(statement)
+        if self.is_read_only and need in {Need.LANE, Need.OWN}:
+            raise NearshiftError("cannot execute this statement in a read-only session", sqlstate="25006")
+        is_own = self._block is Block.NONE and need in {Need.SNAPSHOT, Need.LANE}
+        self._start_watch()
+        try:
+            if need in {Need.SNAPSHOT, Need.LANE} and not self.tx.is_open:
+                self._begin(takes_lane=need is Need.LANE)
+            elif need is Need.LANE or (need is Need.OWN and self.is_in_block and self.tx.is_open):
+                self.tx.write()
+            elif need is Need.OWN and self.is_in_block:
+                self._begin(takes_lane=True)
+            result = self._dispatch(statement)
+        except BaseException as error:
+            self._failed(text, error, is_own=is_own)
+            raise
+        if result.columns is not None:
+            result.batches = self._followed(text, result, is_own=is_own)
+        else:
+            if is_own:
+                self._finish(text)
+            self._done(text, result.row_count or 0)
+        return result
+
+    def _begin(self, *, takes_lane: bool) -> None:
+        self.tx.begin(takes_lane=takes_lane)
+        self.settings.transaction_begun()
+
+    def _finish(self, text: str) -> None:
+        try:
+            self.tx.commit()
+        except NearshiftError as error:
+            self.settings.transaction_ended(is_committed=False)
+            self._stop_watch()
+            self.house.note_query(self, text, error)
+            raise
+        self.settings.transaction_ended(is_committed=True)
+
+    def _followed(self, text: str, result: Result, *, is_own: bool) -> Iterator[pa.RecordBatch]:
+        """Pass a result's batches on, and end its transaction after the last one."""
+        count = 0
+        is_complete = False
+        try:
+            for batch in result.batches:
+                count += batch.num_rows
+                yield batch
+            is_complete = True
+        except NearshiftError as error:
+            self._failed(text, error, is_own=is_own)
+            raise
+        finally:
+            if is_complete:
+                result.row_count = count if result.row_count is None else result.row_count
+                if is_own:
+                    self._finish(text)
+                self._done(text, count)
+            elif is_own and self.tx.is_open:
+                self.roll_back_here()
+                self._stop_watch()
+
+    def _failed(self, text: str, error: BaseException, *, is_own: bool) -> None:
+        self._stop_watch()
+        if is_own or self._block is not Block.EXPLICIT:
+            if self.tx.is_open:
+                self.roll_back_here()
+        else:
+            self._is_failed = True
+        if isinstance(error, NearshiftError):
+            self.house.note_query(self, text, error)
+
+    def _done(self, text: str, row_count: int) -> None:
+        self._stop_watch()
+        self.last_query_id = self.running.query_id
+        self.house.note_query(self, text, None, row_count)
+
+    def _start_watch(self) -> None:
+        milliseconds = int(self.settings.get("statement_timeout"))
+        if milliseconds > 0:
+            self._watch = threading.Timer(milliseconds / 1000, self.tx.connection.interrupt)
+            self._watch.daemon = True
+            self._watch.start()
+
+    def _stop_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    def _begin_block(self, statement: st.Begin) -> Result:
+        if self._block is Block.EXPLICIT:
+            self.notice(Severity.WARNING, "there is already a transaction in progress")
+            return Result("BEGIN")
+        if not self.tx.is_open:
+            self._begin(takes_lane=False)
+        self._block = Block.EXPLICIT
+        if statement.is_read_only:
+            self.settings.set_local("transaction_read_only", "on")
+        return Result("BEGIN")
+
+    def _commit_block(self) -> Result:
+        if self._block is Block.NONE:
+            self.notice(Severity.WARNING, "there is no transaction in progress")
+            return Result("COMMIT")
+        is_commit = not self._is_failed
+        self._end_block(is_commit=is_commit)
+        return Result("COMMIT" if is_commit else "ROLLBACK")
+
+    def _rollback_block(self) -> Result:
+        if self._block is Block.NONE:
+            self.notice(Severity.WARNING, "there is no transaction in progress")
+            return Result("ROLLBACK")
+        self._end_block(is_commit=False)
+        return Result("ROLLBACK")
+
+    def _end_block(self, *, is_commit: bool) -> None:
+        self._block = Block.NONE
+        self._is_failed = False
+        if not self.tx.is_open:
+            return
+        if is_commit:
+            self.cursors.clear()
+            try:
+                self.tx.commit()
+            except NearshiftError:
+                self.settings.transaction_ended(is_committed=False)
+                self.forget_temporary()
+                raise
+            self.settings.transaction_ended(is_committed=True)
+        else:
+            self.roll_back_here()
+
+    @contextlib.contextmanager
+    def _described(self) -> Iterator[None]:
+        """Give a description a snapshot of its own when no transaction is open."""
+        is_own = not self.tx.is_open
+        if is_own:
+            self.tx.begin(takes_lane=False)
+        try:
+            yield
+        except NearshiftError:
+            if not is_own and self._block is Block.EXPLICIT:
+                self._is_failed = True
+            raise
+        finally:
+            if is_own:
+                self.tx.rollback()
+
+    @contextlib.contextmanager
+    def shifted(self, start: int) -> Iterator[None]:
+        """Count the spans of errors raised inside from `start` characters earlier."""
+        try:
+            yield
+        except NearshiftError as error:
+            if error.span is not None:
+                error.span = error.span.shifted(start)
+            raise
+
+    def _dispatch(self, statement: st.Statement) -> Result:  # noqa: C901, PLR0911, PLR0912 - the one match over all statements
+        match statement:
+            case st.Query():
+                return queries.select(self, statement.text)
+            case st.Insert() | st.Update() | st.Delete() | st.Merge():
+                return queries.change(self, statement)
+            case st.SelectInto() | st.CreateTableAs():
+                return tables.create_table_as(self, statement)
+            case st.Explain():
+                return queries.explain(self, statement)
+            case st.CreateTable():
+                return tables.create_table(self, statement)
+            case st.AlterTable():
+                return tables.alter_table(self, statement)
+            case st.Truncate():
+                return tables.truncate(self, statement)
+            case st.Drop():
+                return tables.drop(self, statement)
+            case st.Comment():
+                return tables.comment(self, statement)
+            case st.Lock():
+                return tables.lock(self, statement)
+            case st.CreateSchema() | st.CreateExternalSchema() | st.AlterSchema() | st.AlterExternalSchema():
+                return schemas.change_schema(self, statement)
+            case st.CreateView():
+                return views.create_view(self, statement)
+            case st.CreateMaterializedView():
+                return views.create_materialized_view(self, statement)
+            case st.RefreshMaterializedView():
+                return views.refresh(self, statement)
+            case st.AlterMaterializedView():
+                return views.alter_materialized_view(self, statement)
+            case st.CreateProcedure():
+                return procedures.create_procedure(self, statement)
+            case st.DropRoutine() | st.AlterProcedure():
+                return procedures.change_routine(self, statement)
+            case st.Call():
+                return procedures.call(self, statement)
+            case st.SetParameter() | st.Reset() | st.SetSessionUser() | st.SetTransaction():
+                return parameters.change(self, statement)
+            case st.Show() | st.ShowObjects() | st.ShowDefinition():
+                return parameters.show(self, statement)
+            case st.DeclareCursor() | st.Fetch() | st.CloseCursor():
+                return cursors.use_cursor(self, statement)
+            case st.Prepare() | st.Execute() | st.Deallocate():
+                return cursors.use_prepared(self, statement)
+            case st.Copy() | st.Unload():
+                return copying.copy(self, statement)
+            case st.Recorded():
+                return queries.recorded(self, statement)
+            case _:
+                return access.change_access(self, statement)
+
+
+def _need(statement: st.Statement) -> Need:
+    match statement:
+        case st.Query() | st.Explain() | st.DeclareCursor() | st.Fetch() | st.ShowObjects() | st.ShowDefinition():
+            return Need.SNAPSHOT
+        case (
+            st.SetParameter() | st.Reset() | st.SetSessionUser() | st.SetTransaction() | st.Show() | st.CloseCursor() | st.Prepare()
+            | st.Deallocate() | st.Execute() | st.Recorded()
+        ):  # fmt: skip
+            return Need.NOTHING
+        case st.RefreshMaterializedView() | st.Call() | st.Truncate() | st.Copy():
+            return Need.OWN
+        case _:
+            return Need.LANE
+
+
+def _aborted() -> Conflict:
+    return Conflict(
+        "current transaction is aborted, commands ignored until end of transaction block", sqlstate="25P02", hint="Send ROLLBACK."
+    )
+

@@ -1,0 +1,136 @@
+"""A warehouse: one DuckDB file and everything that works on it. Opens, hands out sessions, closes in order; knows nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from nearshift.catalog import catalog
+from nearshift.catalog.current import CurrentCatalog
+from nearshift.catalog.entities import SchemaEntry
+from nearshift.clock import Clock, SystemClock
+from nearshift.engine import Engine
+from nearshift.errors import UndefinedObject
+from nearshift.events import Events
+from nearshift.house import House, SourceFactory
+from nearshift.scheduler import Schedule, Scheduler
+from nearshift.session import Session
+from nearshift.settings import DEFINITIONS
+from nearshift.sql.macros import SETUP
+from nearshift.streams.kinesis import Access, open_stream
+from nearshift.streams.reader import Source
+from nearshift.streams.roles import parse_roles
+from nearshift.values import session_value
+from nearshift.views.refresh import Refresher
+
+DATABASE = "dev"
+
+
+def kinesis_source(schema: SchemaEntry, stream: str) -> Source:
+    """Return the Kinesis stream that a name under an external schema means, with the schema's region and roles."""
+    roles = parse_roles(",".join(schema.options.get("roles") or ["default"]))
+    return open_stream(stream, Access(region=schema.options.get("region"), roles=roles))
+
+
+class Warehouse:
+    """See the module. Use as a context manager, or call `close`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.scheduler = Scheduler(house, self.session)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | None = None,
+        *,
+        clock: Clock | None = None,
+        sources: SourceFactory = kinesis_source,
+        admin: str = DATABASE,
+        memory_limit_mib: int | None = None,
+        threads: int | None = None,
+        accepts_gaps: bool = False,
+    ) -> Warehouse:
+        """Open or create a warehouse; None means in memory.
+
+        `sources` says how a stream under an external schema is reached. Raises Conflict (55006) when another process has the file,
+        ConfigurationError when it cannot be opened.
+        """
+        engine = Engine.open(path, memory_limit_mib=memory_limit_mib, threads=threads)
+        ticking = clock or SystemClock()
+        connection = engine.connect()
+        try:
+            connection.begin(takes_lane=True)
+            catalog.migrate(connection, ticking.now().replace(tzinfo=None), admin)
+            for statement in SETUP:
+                connection.execute(statement)
+            connection.commit()
+        except BaseException:
+            connection.close()
+            engine.close()
+            raise
+        connection.close()
+        current = CurrentCatalog(engine)
+        current.reload()
+        house = House(engine, current, ticking, sources, admin=admin)
+        system = Session(house, admin, DATABASE)
+        house.refresher = Refresher(
+            engine, ticking, house.translate_view, house.feed_of, lambda name: session_value(system, name), accepts_gaps
+        )
+        return cls(house)
+
+    @property
+    def events(self) -> Events:
+        """Where to hear of commits."""
+        return self._house.events
+
+    @property
+    def admin(self) -> str:
+        """The name of the administrator."""
+        return self._house.admin
+
+    def session(
+        self,
+        user: str | None = None,
+        database: str = DATABASE,
+        *,
+        is_read_only: bool = False,
+        options: Mapping[str, str] | None = None,
+    ) -> Session:
+        """Return a new session. Raises UndefinedObject: 3D000 for another database, 28000 for an unknown user."""
+        if database.lower() != DATABASE:
+            raise UndefinedObject(f'database "{database}" does not exist', sqlstate="3D000", hint=f'The database is called "{DATABASE}".')
+        if user is not None and user != self._house.admin:
+            raise UndefinedObject(f'user "{user}" does not exist', sqlstate="28000", hint=f'Connect as "{self._house.admin}".')
+        known = {name: value for name, value in (options or {}).items() if name.lower() in DEFINITIONS}
+        session = Session(self._house, self._house.admin, DATABASE, is_read_only=is_read_only, initial=known)
+        self._house.remember(session)
+        return session
+
+    def set_schedules(self, schedules: tuple[Schedule, ...]) -> None:
+        """Run exactly these statements by themselves from now on, once started."""
+        self.scheduler.set_schedules(schedules)
+
+    def start(self) -> None:
+        """Begin auto refresh, schedules and upkeep."""
+        self.scheduler.start()
+
+    def close(self) -> None:
+        """Stop what works by itself, end all sessions, close the file. Closing twice is harmless."""
+        self._house.events.close()
+        self._house.feeds.close()
+        self.scheduler.stop()
+        for session in self._house.sessions():
+            session.interrupt()
+            session.close()
+        self._house.engine.close()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+__all__ = ["DATABASE", "Schedule", "Warehouse", "kinesis_source"]
