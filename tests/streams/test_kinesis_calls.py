@@ -186,6 +186,7 @@ def test_endpoint_variables_are_boto3s_own(endpoint: Endpoint, monkeypatch: pyte
         ("InvalidArgumentException", 400, "ListShards", FailureKind.REFUSED),
         ("AccessDenied", 403, "AssumeRole", FailureKind.DENIED),
         ("502", 502, "GetRecords", FailureKind.UNAVAILABLE),
+        ("400", 400, "GetRecords", FailureKind.CUT_OFF),
         ("Whatever", 400, "GetRecords", FailureKind.REFUSED),
     ],
 )

@@ -215,12 +215,15 @@ _CODES = {
 def classify_error(code: str, status: int, operation: str) -> FailureKind:
     """Return what an error answer means: by its code, then by its HTTP status ("Common Errors" and each action, Kinesis API reference).
 
-    InvalidArgumentException is two things: a sequence number that the shard does not have any more, or an iterator it never gave.
+    InvalidArgumentException is two things: a sequence number that the shard does not have any more, or an iterator it never gave. boto3
+    puts the status in place of a code that it could not read: the answer was cut off, or is not Kinesis's own.
     """
     if code == "InvalidArgumentException" and operation == "GetShardIterator":
         return FailureKind.POSITION_REFUSED
     if code == "InvalidArgumentException" and operation == "GetRecords":
         return FailureKind.ITERATOR_EXPIRED
+    if code.isdigit() and status < 500:
+        return FailureKind.CUT_OFF
     known = _CODES.get(code)
     if known is not None:
         return known

@@ -329,7 +329,10 @@ class _MemoryReader:
         if fault is Fault.FAIL:
             message = f'shard "{self._shard}" of stream "{self._stream.name}" could not be read: a fault was injected'
             raise StreamError(message)
-        limit = {Fault.EMPTY: 0, Fault.SHORT: 1}.get(fault, limit_records) if fault else limit_records
+        # One more for the record before the position, so that a limit of one gets on after a restart.
+        limit = limit_records + 1 if self._is_unproven else limit_records
+        if fault is not None:
+            limit = 0 if fault is Fault.EMPTY else 1
         return self._answer(limit)
 
     def _answer(self, limit: int) -> Batch:
