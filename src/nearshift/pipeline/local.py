@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from nearshift.errors import NearshiftError
+import msgspec
+
+from nearshift.errors import NearshiftError, UndefinedObject
 from nearshift.pipeline.definitions import Definition, FileError, Kind
+from nearshift.pipeline.manifest import Schedule
 from nearshift.pipeline.plan import Applied
 from nearshift.pipeline.target import Connection
 
@@ -17,6 +20,7 @@ _SETUP = (
 _FOUND = "SELECT kind, name, fingerprint, ordinal FROM nearshift_pipeline.applied_object WHERE pipeline = "
 _REMEMBER = """INSERT INTO nearshift_pipeline.applied_object
     (pipeline, ordinal, kind, name, fingerprint, definition, applied_at) VALUES ("""
+_SCHEDULES = "SELECT definition FROM nearshift_pipeline.applied_object WHERE kind = 'SCHEDULE' AND pipeline = "
 _CASE_SENSITIVE = "SET enable_case_sensitive_identifier TO true"
 _DEFINITION_BYTES_MAX = 65_535
 
@@ -95,3 +99,12 @@ def _forget(pipeline: str, kind: Kind, name: str) -> str:
 def literal(value: str) -> str:
     """Return a string literal of Redshift's, in which a backslash escapes."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def read_schedules(connection: Connection, pipeline: str) -> list[Schedule]:
+    """Return the schedules that were applied of a pipeline; none in a warehouse to which nothing was applied."""
+    try:
+        rows = connection.run(_SCHEDULES + literal(pipeline) + " ORDER BY ordinal").rows
+    except UndefinedObject:
+        return []
+    return [msgspec.json.decode(definition, type=Schedule) for (definition,) in rows]

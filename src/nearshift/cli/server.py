@@ -1,0 +1,193 @@
+"""The warehouse of a pipeline folder with everything around it: wire, console, refreshers, schedules. Starts and stops in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from nearshift.cli.running import WAREHOUSE_FILE, FolderLock, Running, forget_running, note_running, state_folder
+from nearshift.clock import Clock, SystemClock
+from nearshift.console import source as console_source
+from nearshift.console.app import create_app
+from nearshift.console.server import ConsoleServer
+from nearshift.errors import PermissionDenied
+from nearshift.events import Subscription
+from nearshift.pipeline.folder import Pipeline
+from nearshift.pipeline.local import MEMORY, read_schedules
+from nearshift.pipeline.session import SessionConnection
+from nearshift.session import Session
+from nearshift.streams.kinesis import Access, stream_metrics
+from nearshift.warehouse import DATABASE, Schedule, Warehouse
+from nearshift.wire.auth import Credential
+from nearshift.wire.server import WireServer
+
+PASSWORD_VARIABLE = "NEARSHIFT_PASSWORD"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where to listen; port 0 takes any free one."""
+
+    host: str
+    port: int
+    console_port: int
+
+
+class PipelineServer:
+    """Serves one pipeline folder. `start` once, `stop` once; or use it as a context manager."""
+
+    def __init__(self, pipeline: Pipeline, listening: Listening, clock: Clock | None = None) -> None:
+        """Open nothing yet."""
+        self._pipeline = pipeline
+        self._listening = listening
+        self._clock = clock or SystemClock()
+        self._lock: FolderLock | None = None
+        self._warehouse: Warehouse | None = None
+        self._wire: WireServer | None = None
+        self._console: ConsoleServer | None = None
+        self._schedules: _ScheduleKeeper | None = None
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The open warehouse."""
+        assert self._warehouse is not None, "the server is started"
+        return self._warehouse
+
+    @property
+    def running(self) -> Running:
+        """Where it listens, with the real ports."""
+        assert self._wire is not None, "the server is started"
+        assert self._console is not None, "the server is started"
+        warehouse = self.warehouse
+        return Running(os.getpid(), self._listening.host, self._wire.port, self._console.port, warehouse.admin, DATABASE)
+
+    def start(self) -> None:
+        """Open the warehouse and serve it; what was started before a failure is stopped again.
+
+        Raises Conflict (55006) when another process serves the folder, ConfigurationError for a port or path that is not usable.
+        """
+        folder, listening = self._pipeline.path, self._listening
+        password = os.environ.get(PASSWORD_VARIABLE)
+        try:
+            self._lock = FolderLock(folder)
+            self._warehouse = Warehouse.open(state_folder(folder) / WAREHOUSE_FILE, clock=self._clock)
+            self._wire = WireServer(_Gate(self._warehouse, password), listening.host, listening.port)
+            self._wire.start()
+            source = _ConsoleSource(self, self._pipeline, self._clock)
+            app = create_app(source, self._pipeline.dashboards, password=password)
+            self._console = ConsoleServer(app, listening.host, listening.console_port, has_password=password is not None)
+            self._console.start()
+            self._schedules = _ScheduleKeeper(self._warehouse, self._pipeline.name)
+            self._schedules.start()
+            self._warehouse.start()
+            note_running(folder, self.running)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop serving, then what works by itself, then close the warehouse. A second call does nothing."""
+        forget = self._lock is not None
+        for part in (self._console, self._wire, self._schedules):
+            if part is not None:
+                part.stop()
+        if self._warehouse is not None:
+            self._warehouse.close()
+        if forget:
+            forget_running(self._pipeline.path)
+        if self._lock is not None:
+            self._lock.release()
+        self._console = self._wire = self._schedules = self._warehouse = self._lock = None
+
+    def __enter__(self) -> PipelineServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class _Gate:
+    """Lets the administrator in, by the password of NEARSHIFT_PASSWORD if there is one. Implements `wire.gate.Gate`."""
+
+    def __init__(self, warehouse: Warehouse, password: str | None) -> None:
+        self._warehouse = warehouse
+        self._credential = Credential.of_password(warehouse.admin, password) if password else None
+
+    def password_of(self, user: str) -> Credential | None:
+        if user != self._warehouse.admin:
+            message = f'user "{user}" does not exist'
+            raise PermissionDenied(message, sqlstate="28P01", hint=f'Connect as "{self._warehouse.admin}".')
+        return self._credential
+
+    def open_session(self, user: str, database: str, options: Mapping[str, str]) -> Session:
+        return self._warehouse.session(user, database, options=options)
+
+
+class _ConsoleSource:
+    """The warehouse as the console sees it. Implements `console.source.ConsoleSource`."""
+
+    def __init__(self, server: PipelineServer, pipeline: Pipeline, clock: Clock) -> None:
+        self._server = server
+        self._source = pipeline.manifest.source
+        self._clock = clock
+
+    def open_session(self, *, is_read_only: bool) -> Any:  # the console may also set no listener for notices: a wider type
+        return self._server.warehouse.session(is_read_only=is_read_only)
+
+    def subscribe(self) -> Subscription:
+        return self._server.warehouse.events.subscribe()
+
+    def stream_metrics(self, minutes: int) -> Sequence[console_source.StreamMetric]:
+        if self._source is None:
+            return ()
+        end = self._clock.now()
+        period = timedelta(minutes=1)
+        found = stream_metrics(self._source.stream, Access(), start=end - timedelta(minutes=minutes), end=end, period=period)
+        return [
+            console_source.StreamMetric(found.stream, metric.value, 60, tuple((point.at, point.value) for point in series.points))
+            for metric, series in found.series.items()
+        ]
+
+    def endpoints(self) -> Mapping[str, str]:
+        running = self._server.running
+        return {"PostgreSQL": running.dsn, "Console": running.console_url}
+
+
+class _ScheduleKeeper:
+    """Keeps the warehouse's schedules at what was applied, also while it is applied anew from another process."""
+
+    def __init__(self, warehouse: Warehouse, pipeline: str) -> None:
+        self._warehouse = warehouse
+        self._pipeline = pipeline
+        self._subscription = warehouse.events.subscribe()
+        self._thread = threading.Thread(target=self._run, name="pipeline-schedules", daemon=True)
+
+    def start(self) -> None:
+        """Set the schedules, and follow changes from now on."""
+        self._renew()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._subscription.close()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._subscription.is_closed:
+            event = self._subscription.next(60.0)
+            if event is not None and MEMORY in event.relations:
+                self._renew()
+
+    def _renew(self) -> None:
+        connection = SessionConnection(self._warehouse.session(is_read_only=True))
+        try:
+            wanted = read_schedules(connection, self._pipeline)
+        finally:
+            connection.close()
+        self._warehouse.set_schedules(tuple(Schedule(one.name, one.local, one.statement) for one in wanted))
