@@ -23,7 +23,7 @@ from nearshift.localaws.dynamodb_schema import (
     plan_index,
     plan_table,
 )
-from nearshift.localaws.dynamodb_tables import Index, Table, Tables
+from nearshift.localaws.dynamodb_tables import Definition, Index, Table, Tables
 from nearshift.localaws.errors import AwsError
 from nearshift.localaws.items import decode_item
 from nearshift.localaws.service import Request
@@ -136,7 +136,7 @@ class Control:
     def update_table(self, request: Request, parameters: UpdateTable) -> dict[str, Any]:
         """Answer UpdateTable; changes are in force at once. Raises ResourceNotFoundException, ValidationException."""
         table = self._named(request, parameters.table_name)
-        definition = table.definition
+        definition = self._tables.editable(table)
         one_of(parameters.billing_mode, "billingMode", ("PROVISIONED", "PAY_PER_REQUEST"))
         one_of(parameters.table_class, "tableClass", ("STANDARD", "STANDARD_INFREQUENT_ACCESS"))
         if parameters.replica_updates is not None:
@@ -158,17 +158,16 @@ class Control:
             one_of(attribute.attribute_type, "attributeDefinitions.member.attributeType", ("B", "N", "S"))
             definition.attributes[attribute.attribute_name] = attribute.attribute_type
         for update in parameters.global_secondary_index_updates or ():
-            self._update_index(table, update)
-        renewed = self._tables.save(table)
+            self._update_index(table, definition, update)
+        renewed = self._tables.save(table, definition)
         for update in parameters.global_secondary_index_updates or ():
             created = renewed.index(update.create.index_name) if update.create is not None else None
             if created is not None:
                 fill_index(self._connection, created, self._entries(renewed, created))
         return {"TableDescription": describe(renewed, "UPDATING", self._index_counts(renewed))}
 
-    def _update_index(self, table: Table, update: IndexUpdate) -> None:
+    def _update_index(self, table: Table, definition: Definition, update: IndexUpdate) -> None:
         """Change the definition; a new index is filled when the definition is in force."""
-        definition = table.definition
         names = [index["IndexName"] for index in definition.global_indexes]
         if update.create is not None:
             if table.index(update.create.index_name) is not None:
@@ -212,10 +211,11 @@ class Control:
         """Answer TagResource. Raises ResourceNotFoundException, ValidationException."""
         table = self._tagged(request, parameters)
         required(parameters.tags, "tags")
-        table.definition.tags = table.definition.tags | {tag.key: tag.value for tag in parameters.tags or ()}
-        if len(table.definition.tags) > TAGS_MAX:
-            raise invalid(f"One or more parameter values were invalid: Too many tags: more than {TAGS_MAX}")
-        self._tables.save(table)
+        definition = self._tables.editable(table)
+        definition.tags |= {tag.key: tag.value for tag in parameters.tags or ()}
+        if len(definition.tags) > TAGS_MAX:
+            raise invalid_parameters(f"Too many tags: more than {TAGS_MAX}")
+        self._tables.save(table, definition)
         return {}
 
     def untag_resource(self, request: Request, parameters: Tagged) -> dict[str, Any]:
@@ -223,8 +223,9 @@ class Control:
         table = self._tagged(request, parameters)
         required(parameters.tag_keys, "tagKeys")
         gone = set(parameters.tag_keys or ())
-        table.definition.tags = {key: value for key, value in table.definition.tags.items() if key not in gone}
-        self._tables.save(table)
+        definition = self._tables.editable(table)
+        definition.tags = {key: value for key, value in definition.tags.items() if key not in gone}
+        self._tables.save(table, definition)
         return {}
 
     def list_tags(self, request: Request, parameters: Tagged) -> dict[str, Any]:

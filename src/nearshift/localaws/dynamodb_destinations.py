@@ -81,10 +81,11 @@ class Destinations:
                 raise resource_in_use(f"Table is not in a valid state to enable Kinesis Streaming Destination: {detail}")
             message = "Cannot have more than one active Kinesis Streaming Destination per table"
             raise AwsError("LimitExceededException", message)
-        others = [destination for destination in table.definition.destinations if destination.stream_arn != arn]
         chosen = precision or "MILLISECOND"
-        table.definition.destinations = [*others, Destination(arn, "ACTIVE", chosen, self._clock.now_us())]
-        self._tables.save(table)
+        definition = self._tables.editable(table)
+        others = [destination for destination in definition.destinations if destination.stream_arn != arn]
+        definition.destinations = [*others, Destination(arn, "ACTIVE", chosen, self._clock.now_us())]
+        self._tables.save(table, definition)
         answer = {"TableName": table.name, "StreamArn": arn, "DestinationStatus": "ENABLING"}
         return answer | {"EnableKinesisStreamingConfiguration": {"ApproximateCreationDateTimePrecision": chosen}}
 
@@ -133,10 +134,9 @@ class Destinations:
 
     def _change(self, table: Table, destination: Destination, *, status: str, precision: str) -> None:
         changed = Destination(destination.stream_arn, status, precision, self._clock.now_us())
-        table.definition.destinations = [
-            changed if other.stream_arn == destination.stream_arn else other for other in table.definition.destinations
-        ]
-        self._tables.save(table)
+        definition = self._tables.editable(table)
+        definition.destinations = [changed if other.stream_arn == destination.stream_arn else other for other in definition.destinations]
+        self._tables.save(table, definition)
 
     def update_ttl(self, request: Request, parameters: TtlParameters) -> dict[str, Any]:
         """Answer UpdateTimeToLive; in force at once. Raises ValidationException, ResourceNotFoundException."""
@@ -153,8 +153,9 @@ class Destinations:
             raise invalid("TimeToLive is already disabled")
         if current is not None and current != wanted.attribute_name:
             raise invalid(f"TimeToLive is active on a different AttributeName: current AttributeName is {current}")
-        table.definition.ttl_attribute = wanted.attribute_name if wanted.enabled else None
-        renewed = self._tables.save(table)
+        definition = self._tables.editable(table)
+        definition.ttl_attribute = wanted.attribute_name if wanted.enabled else None
+        renewed = self._tables.save(table, definition)
         renew_expiry(self._connection, renewed, renewed.definition.ttl_attribute)
         return {"TimeToLiveSpecification": {"Enabled": wanted.enabled, "AttributeName": wanted.attribute_name}}
 

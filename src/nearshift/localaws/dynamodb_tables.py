@@ -204,15 +204,19 @@ class Tables:
         self._tables[request.account, request.region, name] = table
         return table
 
-    def save(self, table: Table) -> Table:
+    def save(self, table: Table, definition: Definition) -> Table:
         """Store a changed definition and return the table made of it, which takes the place of `table`."""
-        text = msgspec.json.encode(table.definition)
+        text = msgspec.json.encode(definition)
         self._store.connection.execute("UPDATE ddb_table SET definition = ? WHERE id = ?", (text, table.id))
         counts = (table.item_count, table.item_bytes, table.last_change_us, table.dropped_count)
         renewed = _table((table.id, table.account, table.region, table.name, text, *counts))
         renewed.is_dirty = table.is_dirty
         self._tables[table.account, table.region, table.name] = renewed
         return renewed
+
+    def editable(self, table: Table) -> Definition:
+        """Return a copy of a table's definition to change and save; what fails on the way leaves the table as it was."""
+        return msgspec.json.decode(msgspec.json.encode(table.definition), type=Definition)
 
     def flush(self, table: Table) -> None:
         """Store a table's counts if they have changed; every operation that writes items does so before it ends."""

@@ -60,7 +60,7 @@ def tokenise(text: str) -> list[Token]:
         match = _TOKEN.match(text, position)
         if match is None:
             before = tokens[-1].start if tokens else position
-            near = text[before : position + 1 + _word_length(text, position + 1)]
+            near = text[before : _next_end(text, position + 1)]
             raise ExpressionError(f'Syntax error; token: "{text[position]}", near: "{near}"')
         if match.lastgroup != "space":
             assert match.lastgroup is not None
@@ -70,9 +70,12 @@ def tokenise(text: str) -> list[Token]:
     return tokens
 
 
-def _word_length(text: str, position: int) -> int:
+def _next_end(text: str, position: int) -> int:
+    """Return where the token after `position` ends, blanks before it skipped."""
+    while position < len(text) and text[position].isspace():
+        position += 1
     match = _TOKEN.match(text, position)
-    return len(match.group()) if match else 0
+    return match.end() if match else position
 
 
 def syntax_error(text: str, tokens: list[Token], index: int) -> ExpressionError:
