@@ -63,6 +63,8 @@ STREAM_THROTTLED_SECONDS: Final = 5
 # One call to a stream: to connect, and between two pieces of its answer. A GetRecords of 10 MiB has a slow first byte.
 STREAM_CONNECT_SECONDS_MAX: Final = 5
 STREAM_ANSWER_SECONDS_MAX: Final = 20
+# DescribeStreamSummary is allowed 20 times per second and account, for all views together: one answer serves a view for this long.
+STREAM_DESCRIPTION_SECONDS: Final = 5
 # Connections that one source keeps open: one per shard read at the same time.
 STREAM_CONNECTIONS_MAX: Final = 32
 # Pages of ListShards, 1,000 shards each: no account may have more shards than that by default.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nearshift import limits
 from nearshift.clock import ManualClock
 from nearshift.errors import StreamError
 from nearshift.streams.calls import CallFailed, FailureKind
@@ -199,3 +200,20 @@ def test_a_body_that_is_no_page_counts_as_cut_off(body: bytes) -> None:
     with pytest.raises(CallFailed) as caught:
         decode_page(body, FIRST)
     assert caught.value.kind is FailureKind.CUT_OFF
+
+
+def test_one_description_serves_for_a_while_and_a_suspicion_ends_that(endpoint: Endpoint) -> None:
+    clock = ManualClock()
+    source = source_of(endpoint, clock)
+    source.describe()
+    source.describe()
+    assert len(endpoint.requests("DescribeStreamSummary")) == 1
+    clock.advance(limits.STREAM_DESCRIPTION_SECONDS)
+    source.describe()
+    assert len(endpoint.requests("DescribeStreamSummary")) == 2
+    another = {"StreamARN": "arn", "StreamStatus": "ACTIVE", "RetentionPeriodHours": 24, "StreamCreationTimestamp": 1}
+    endpoint.answers("DescribeStreamSummary", {"StreamDescriptionSummary": another})
+    with pytest.raises(StreamError, match="deleted and created again"):
+        source.open(FIRST, OLDEST).read(limit_records=1)
+    source.describe()
+    assert len(endpoint.requests("DescribeStreamSummary")) == 4

@@ -46,6 +46,7 @@ class PolledSource:
         self._clock = clock or SystemClock()
         self._patience = Patience(name, self._clock, random or Random())
         self._described: Description | None = None
+        self._describe_again_at = 0.0  # monotonic seconds
 
     @property
     def name(self) -> str:
@@ -53,16 +54,24 @@ class PolledSource:
         return self._name
 
     def describe(self) -> Description:
-        """Ask the stream who it is now; readers opened from here on belong to that identity."""
-        self._described = self.look()
+        """Say who the stream is; readers opened from here on belong to that identity.
+
+        An answer serves for STREAM_DESCRIPTION_SECONDS. It may be out of date by then without harm: readers ask for themselves.
+        """
+        if self._described is None or self._clock.monotonic() >= self._describe_again_at:
+            self._described = self.look()
+            self._describe_again_at = self._clock.monotonic() + limits.STREAM_DESCRIPTION_SECONDS
         return self._described
 
     def look(self) -> Description:
-        """Ask the stream who it is now, without taking that for granted in readers opened later."""
+        """Ask the stream who it is now. What `describe` said before stays so for readers opened later, until `describe` is called again."""
         try:
-            return self._patience.run(self._calls.describe, self._label())
+            found = self._patience.run(self._calls.describe, self._label())
         except CallFailed as failure:
             raise explain(failure, self._label()) from failure
+        if self._described is not None and found != self._described:
+            self._describe_again_at = 0.0
+        return found
 
     def shards(self) -> list[Shard]:
         """Return all shards, page by page; a list that took too long is asked for from its start."""
@@ -157,9 +166,9 @@ class _PolledReader:
 
     def _take_up(self) -> None:
         if self._identity is None:
-            self._identity = self._calls.describe().identity
+            self._identity = self._source.look().identity
         iterator = self._make_iterator()
-        found = self._calls.describe().identity
+        found = self._source.look().identity
         if found != self._identity:
             message = f'stream "{self._source.name}" was deleted and created again'
             detail = f"It was {self._identity} and is {found}."
