@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
 
 import pyarrow as pa
 
@@ -74,7 +73,9 @@ class Running:
 class Session:
     """See the module. Made by `Warehouse.session`."""
 
-    def __init__(self, house: House, user: str, database: str, *, is_read_only: bool = False, initial: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, house: House, user: str, database: str, *, is_read_only: bool = False, initial: dict[str, str] | None = None
+    ) -> None:
         self.house = house
         self.user = user
         self.database = database
@@ -91,6 +92,7 @@ class Session:
         self.last_query_id = 0
         self.last_copy: dict[str, int] = {}
         self.call_depth = 0
+        self.is_cancelled = False
         self._block = Block.NONE
         self._is_failed = False
         self._lock = threading.RLock()
@@ -108,8 +110,8 @@ class Session:
     def parameter_status(self) -> dict[str, str]:
         """The parameters that a server tells its client unasked ("ParameterStatus", PostgreSQL)."""
         reported = (
-            "server_version", "client_encoding", "TimeZone", "DateStyle", "IntervalStyle", "integer_datetimes", "standard_conforming_strings",
-            "is_superuser", "server_encoding", "application_name", "padb_revision",
+            "server_version", "client_encoding", "TimeZone", "DateStyle", "IntervalStyle", "integer_datetimes",
+            "standard_conforming_strings", "is_superuser", "server_encoding", "application_name", "padb_revision",
         )  # fmt: skip
         return {**{name: self.settings.get(name) for name in reported}, "session_authorization": self.user}
 
@@ -165,6 +167,7 @@ class Session:
 
     def interrupt(self) -> None:
         """Stop what runs; from any thread. The statement fails with 57014."""
+        self.is_cancelled = True
         self.tx.connection.interrupt()
 
     def close(self) -> None:
@@ -268,6 +271,15 @@ class Session:
         found = self.tx.connection.rows(lowered.sql, self.values_for(lowered))
         return found[0][0]
 
+    def cast(self, value: object, kind: SqlType, target: SqlType) -> object:
+        """Return a value of one type as an assignment to another leaves it."""
+        before = self.running.values, self.running.parameter_types
+        self.running.values, self.running.parameter_types = (value,), (kind,)
+        try:
+            return self.evaluate(f"CAST($1 AS {target})")
+        finally:
+            self.running.values, self.running.parameter_types = before
+
     def commit_here(self) -> None:
         """End the transaction in the middle of a statement (TRUNCATE, COMMIT in a procedure) and begin the next."""
         self.tx.commit()
@@ -304,6 +316,7 @@ class Session:
 
     def _execute(self, text: str, statement: st.Statement, running: Running) -> Result:
         with self._lock:
+            self.is_cancelled = False
             running.started_at = self.house.clock.now()
             running.query_id = self.house.next_query_id()
             self.running = running
@@ -332,7 +345,7 @@ class Session:
                 self.tx.write()
             elif need is Need.OWN and self.is_in_block:
                 self._begin(takes_lane=True)
-            result = self._dispatch(statement)
+            result = self.dispatch(statement)
         except BaseException as error:
             self._failed(text, error, is_own=is_own)
             raise
@@ -476,7 +489,8 @@ class Session:
                 error.span = error.span.shifted(start)
             raise
 
-    def _dispatch(self, statement: st.Statement) -> Result:  # noqa: C901, PLR0911, PLR0912 - the one match over all statements
+    def _dispatch(self, statement: st.Statement) -> Result:  # noqa: C901 - the one match over all statements
+        """Hand a statement to its command, inside the open transaction."""
         match statement:
             case st.Query():
                 return queries.select(self, statement.text)

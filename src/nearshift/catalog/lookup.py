@@ -77,6 +77,6 @@ class Lookup:
         if override is None and not self._allows_streams:
             raise NotSupported(
                 f'stream "{schema}"."{name}" can only be read by a materialized view',
-                hint=f'CREATE MATERIALIZED VIEW … AS SELECT … FROM {schema}."{name}", then read the view.',
+                hint=f'Create a materialized view that reads {schema}."{name}", then read the view.',
             )
         return Relation(schema, name, RelationKind.STREAM, KINESIS_COLUMNS, override or "nearshift_batch")

@@ -42,7 +42,8 @@ def views() -> Mapping[tuple[str, str], SystemView]:
     for block in text.split("\n\n-- ")[1:]:
         head, columns, query = block.split("\n", 2)
         schema, name = head.strip().split(".")
-        found[schema, name] = SystemView(tuple(_column(part) for part in columns.removeprefix("-- ").split(", ")), query.strip().rstrip(";"))
+        kinds = tuple(_column(part) for part in columns.removeprefix("-- ").split(", "))
+        found[schema, name] = SystemView(kinds, query.strip().rstrip(";"))
     return found
 
 

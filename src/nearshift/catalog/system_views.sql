@@ -192,7 +192,8 @@ FROM nearshift.queries
 
 -- pg_catalog.sys_procedure_call
 -- session_user_id integer, security_user_id integer, query_id integer, query_text char(4000), start_time timestamp, end_time timestamp, status char(10)
-SELECT 1, 1, query_id, query_text, started_at, ended_at, status FROM nearshift.calls
+SELECT 1, 1, query_id, query_text, started_at, ended_at, CASE WHEN error_message IS NULL THEN 'success' ELSE 'canceled' END
+FROM nearshift.queries WHERE query_text ILIKE 'call %'
 
 -- pg_catalog.pg_user
 -- usename varchar(128), usesysid integer, usecreatedb boolean, usesuper boolean, usecatupd boolean, passwd varchar(128), valuntil timestamp, useconfig varchar(128)

@@ -200,7 +200,7 @@ def storage_attributes(parts: st.Storage, columns: Sequence[str]) -> dict[str, A
     return found
 
 
-def alter_table(session: Session, statement: st.AlterTable) -> Result:  # noqa: C901 - one arm per action
+def alter_table(session: Session, statement: st.AlterTable) -> Result:
     """Run ALTER TABLE."""
     entry = session.relation(statement.name)
     connection, action = session.tx.connection, statement.action

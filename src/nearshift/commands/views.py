@@ -54,8 +54,9 @@ def create_view(session: Session, statement: st.CreateView) -> Result:
     if statement.column_names:
         attributes["renamed"] = [c.name for c in columns]
     entry = RelationEntry(
-        oid, place, own, RelationKind.VIEW, session.user, tuple(columns), None, statement.query.text, rules, attributes=attributes, bases=bases
-    )
+        oid, place, own, RelationKind.VIEW, session.user, tuple(columns), None, statement.query.text, rules, attributes=attributes,
+        bases=bases,
+    )  # fmt: skip
     catalog.add_relation(connection, entry, session.house.clock.now().replace(tzinfo=None))
     session.tx.touch_catalog()
     return Result("CREATE VIEW")

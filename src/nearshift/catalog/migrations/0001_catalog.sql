@@ -64,10 +64,6 @@ CREATE TABLE nearshift.scans (
     scanned_rows BIGINT NOT NULL, skipped_rows BIGINT NOT NULL, scanned_bytes BIGINT NOT NULL, arrived_min TIMESTAMP, arrived_max TIMESTAMP,
     millis_behind BIGINT NOT NULL
 );
-CREATE TABLE nearshift.calls (
-    session_user VARCHAR NOT NULL, query_id BIGINT NOT NULL, query_text VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL,
-    ended_at TIMESTAMP NOT NULL, status VARCHAR NOT NULL, error_message VARCHAR
-);
 CREATE TABLE nearshift.queries (
     query_id BIGINT NOT NULL, user_name VARCHAR NOT NULL, session_id INTEGER NOT NULL, database_name VARCHAR NOT NULL,
     query_text VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP NOT NULL, returned_rows BIGINT NOT NULL,

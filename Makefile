@@ -1,0 +1,39 @@
+# One-line targets; `make demo` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: setup demo test test-all lint bench wheel clean
+
+setup: $(VENV)/.ready
+	@$(RUN)/python scripts/build_console.py
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup
+	@$(RUN)/nearshift demo $(ARGS)
+
+test: setup
+	$(RUN)/python -m pytest $(ARGS)
+
+lint: setup
+	$(RUN)/ruff check src tests benchmarks scripts
+	$(RUN)/mypy
+
+bench: setup
+	@$(RUN)/python benchmarks/run.py $(ARGS)
+
+wheel: setup
+	$(RUN)/python -m hatchling build -t wheel
+
+lock:
+	$(RUN)/python -m pip install --quiet uv
+	$(RUN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache src/nearshift/console/static frontend/node_modules

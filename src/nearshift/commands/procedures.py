@@ -1,0 +1,358 @@
+"""CREATE, ALTER, DROP and CALL of procedures, and what a session does for a running one."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from nearshift.catalog import catalog
+from nearshift.catalog.catalog import Rows
+from nearshift.catalog.entities import ProcedureEntry
+from nearshift.commands import tables
+from nearshift.commands.assigning import assign
+from nearshift.commands.results import rows_result
+from nearshift.errors import Cancelled, DuplicateObject, InvalidSql, NearshiftError, NotSupported, UndefinedObject
+from nearshift.plpgsql.compiled import CompiledProcedure, compile_procedure
+from nearshift.plpgsql.interpret import call as interpret
+from nearshift.plpgsql.nodes import Level
+from nearshift.plpgsql.runner import Outcome, Scope, Step, Value
+from nearshift.results import Notice, Result, Severity
+from nearshift.sql import statements as st
+from nearshift.sql.lexer import TokenKind, tokens
+from nearshift.sql.names import QualifiedName, fold
+from nearshift.sql.parse import parse_statement
+from nearshift.sql.relations import Column, NameRules
+from nearshift.types import NUMBERS, STRINGS, Kind, SqlType
+
+if TYPE_CHECKING:
+    from nearshift.session import Session
+
+
+def create_procedure(session: Session, statement: st.CreateProcedure) -> Result:
+    """Run CREATE [OR REPLACE] PROCEDURE: the body is read now, what it names is looked up when it runs."""
+    schema, name = session.resolve(statement.name)
+    place = session.creation_schema(schema)
+    if statement.is_nonatomic and (statement.is_security_definer or statement.settings):
+        raise InvalidSql("NONATOMIC excludes SECURITY DEFINER and SET", span=statement.name.span)
+    compile_procedure(statement, session.settings.rules)
+    signature = _signature(statement)
+    existing = session.snapshot.procedures.get((place, name), ())
+    before = next((p for p in existing if p.signature == signature), None)
+    if before is not None and not statement.is_replace:
+        raise DuplicateObject(
+            f'procedure "{name}" already exists with same argument types', sqlstate="42723", span=statement.name.span,
+            hint="Write CREATE OR REPLACE PROCEDURE.",
+        )  # fmt: skip
+    connection = session.tx.connection
+    oid = before.oid if before else catalog.next_oid(connection)
+    entry = ProcedureEntry(oid, place, name, signature, session.user, session.running.text)
+    catalog.add_procedure(connection, entry, session.house.clock.now().replace(tzinfo=None))
+    _note_uses(connection, oid, place, statement.body, session.settings.rules)
+    session.tx.touch_catalog()
+    return Result("CREATE PROCEDURE")
+
+
+def _signature(statement: st.CreateProcedure) -> str:
+    return ",".join(a.type.kind.value for a in statement.arguments if a.mode is not st.ArgumentMode.OUT)
+
+
+_WRITES = {("INSERT", "INTO"), ("DELETE", "FROM"), ("MERGE", "INTO")}
+_READS = {"FROM", "JOIN", "USING"}
+
+
+def _note_uses(connection: Rows, oid: int, schema: str, body: str, rules: NameRules) -> None:
+    """Note which relations a body reads and writes, by the words before their names, for the picture of the pipeline."""
+    connection.execute("DELETE FROM nearshift.procedure_uses WHERE procedure_oid = $1", [oid])
+    found = [t for t in tokens(body) if t.kind is not TokenKind.END]
+    uses: set[tuple[str, str, bool]] = set()
+    for i, token in enumerate(found[:-1]):
+        word, before = token.key.upper(), found[i - 1].key.upper() if i else ""
+        is_view = word == "VIEW" and before == "MATERIALIZED"
+        is_write = (before, word) in _WRITES or word in {"UPDATE", "TRUNCATE"}
+        if not (is_write or is_view or word in _READS) or found[i + 1].kind not in {TokenKind.WORD, TokenKind.QUOTED}:
+            continue
+        parts = [_folded(found[i + 1].text, rules)]
+        if i + 3 < len(found) and found[i + 2].key == ".":
+            parts.append(_folded(found[i + 3].text, rules))
+        uses.add((parts[0] if len(parts) > 1 else schema, parts[-1], is_write))
+    for place, name, is_written in sorted(uses):
+        connection.execute("INSERT INTO nearshift.procedure_uses VALUES ($1, $2, $3, $4)", [oid, place, name, is_written])
+
+
+def _folded(text: str, rules: NameRules) -> str:
+    is_quoted = text.startswith('"')
+    return fold(text[1:-1].replace('""', '"') if is_quoted else text, is_quoted, rules)
+
+
+def change_routine(session: Session, statement: st.DropRoutine | st.AlterProcedure) -> Result:
+    """Run DROP or ALTER PROCEDURE."""
+    if isinstance(statement, st.AlterProcedure):
+        return _alter(session, statement)
+    if statement.kind is not st.ObjectKind.PROCEDURE:
+        raise UndefinedObject(f'function "{statement.routines[0].name}" does not exist', sqlstate="42883", span=statement.routines[0].name.span)
+    for routine in statement.routines:
+        entry = _named(session, routine, is_optional=statement.if_exists)
+        if entry is None:
+            session.notice(Severity.INFO, f'Procedure "{routine.name}" does not exist and will be skipped')
+            continue
+        catalog.drop_procedure(session.tx.connection, entry)
+        session.tx.connection.execute("DELETE FROM nearshift.procedure_uses WHERE procedure_oid = $1", [entry.oid])
+        session.tx.touch_catalog()
+    return Result("DROP PROCEDURE")
+
+
+def _alter(session: Session, statement: st.AlterProcedure) -> Result:
+    entry = _named(session, statement.routine, is_optional=False)
+    assert entry is not None, "a procedure that is not optional is found or raises"
+    rules = session.settings.rules
+    column, value = (
+        ("name", statement.action.name) if isinstance(statement.action, st.RenameTo) else ("owner", statement.action.owner)
+    )
+    sql = {
+        "name": "UPDATE nearshift.procedures SET name = $2 WHERE oid = $1",
+        "owner": "UPDATE nearshift.procedures SET owner = $2 WHERE oid = $1",
+    }
+    session.tx.connection.execute(sql[column], [entry.oid, fold(value.text, value.is_quoted, rules)])
+    session.tx.touch_catalog()
+    return Result("ALTER PROCEDURE")
+
+
+def _named(session: Session, routine: st.Signature, *, is_optional: bool) -> ProcedureEntry | None:
+    found = _candidates(session, routine.name)
+    if routine.argument_types is not None:
+        wanted = ",".join(kind.kind.value for kind in routine.argument_types)
+        found = [p for p in found if p.signature == wanted] or [
+            p for p in found if _all_types(p) == wanted
+        ]
+    if len(found) > 1:
+        raise InvalidSql(
+            f'procedure name "{routine.name}" is not unique', sqlstate="42725", span=routine.name.span, hint="Give its argument types."
+        )
+    if not found and not is_optional:
+        raise UndefinedObject(f'procedure "{routine.name}" does not exist', sqlstate="42883", span=routine.name.span)
+    return found[0] if found else None
+
+
+def _all_types(entry: ProcedureEntry) -> str:
+    statement = parse_statement(entry.text)
+    assert isinstance(statement, st.CreateProcedure), "a procedure's text creates it"
+    return ",".join(a.type.kind.value for a in statement.arguments)
+
+
+def _candidates(session: Session, name: QualifiedName) -> list[ProcedureEntry]:
+    schema, own = session.resolve(name)
+    for place in (schema,) if schema else session.search_path():
+        found = session.snapshot.procedures.get((place or "", own), ())
+        if found:
+            return list(found)
+    return []
+
+
+@lru_cache(maxsize=1000)
+def compiled(text: str, rules: NameRules) -> CompiledProcedure:
+    """Return a stored procedure ready to run; made once per text and name rules."""
+    statement = parse_statement(text)
+    assert isinstance(statement, st.CreateProcedure), "a procedure's text creates it"
+    return compile_procedure(statement, rules)
+
+
+@lru_cache(maxsize=1000)
+def _settings_of(text: str) -> tuple[st.Setting, ...]:
+    statement = parse_statement(text)
+    assert isinstance(statement, st.CreateProcedure), "a procedure's text creates it"
+    return statement.settings
+
+
+def resolve(session: Session, name: QualifiedName, types: tuple[SqlType, ...]) -> ProcedureEntry:
+    """Return the procedure that a call with these argument types means. Raises UndefinedObject (42883), InvalidSql (42725)."""
+    scored = []
+    for entry in _candidates(session, name):
+        wanted = [Kind(kind) for kind in entry.signature.split(",")] if entry.signature else []
+        if len(wanted) == len(types):
+            scores = [_fit(kind, given.kind) for kind, given in zip(wanted, types, strict=True)]
+            if all(score > 0 for score in scores):
+                scored.append((sum(scores), entry))
+    if not scored:
+        shown = ", ".join(str(kind) for kind in types)
+        raise UndefinedObject(
+            f"procedure {name}({shown}) does not exist", sqlstate="42883", span=name.span,
+            hint="No procedure matches the given name and argument types. You may need to add explicit type casts.",
+        )  # fmt: skip
+    best = max(score for score, _entry in scored)
+    chosen = [entry for score, entry in scored if score == best]
+    if len(chosen) > 1:
+        raise InvalidSql(f"procedure {name} is not unique", sqlstate="42725", span=name.span, hint="Cast the arguments.")
+    return chosen[0]
+
+
+def _fit(wanted: Kind, given: Kind) -> int:
+    if wanted is given:
+        return 3
+    if given is Kind.UNKNOWN or (wanted in NUMBERS and given in NUMBERS) or {wanted, given} <= STRINGS:
+        return 2
+    times = {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ}
+    if {wanted, given} <= times or wanted in STRINGS or given in STRINGS or wanted is Kind.SUPER:
+        return 1
+    return 1 if wanted is Kind.REFCURSOR else 0
+
+
+def call(session: Session, statement: st.Call) -> Result:
+    """Run CALL. Output arguments come back as one row."""
+    runner = SessionRunner(session)
+    own_values = _arguments(session, statement)
+    entry = resolve(session, statement.name, tuple(value.type for value in own_values))
+    with _applied(session, entry) as procedure:
+        outputs = interpret(procedure, own_values, runner, is_in_block=session.is_in_block)
+    labels = tuple(parameter.name for parameter in _outputs(procedure))
+    if not labels:
+        return Result("CALL")
+    row = tuple(value.value for value in outputs)
+    types = tuple(value.type for value in outputs)
+    return rows_result("CALL", tuple(c.name for c in _output_columns(procedure)), [row], types)
+
+
+def _outputs(procedure: CompiledProcedure) -> list[st.Argument]:
+    return [p for p in procedure.parameters if p.mode is not st.ArgumentMode.IN]  # type: ignore[misc]
+
+
+def _output_columns(procedure: CompiledProcedure) -> tuple[Column, ...]:
+    found = []
+    for i, parameter in enumerate(p for p in procedure.parameters if p.mode is not st.ArgumentMode.IN):
+        found.append(Column(parameter.name or f"column{i + 1}", parameter.type))
+    return tuple(found)
+
+
+def _arguments(session: Session, statement: st.Call) -> tuple[Value, ...]:
+    is_own = not session.tx.is_open
+    if not statement.arguments:
+        return ()
+    if is_own:
+        session.tx.begin(takes_lane=False)
+    try:
+        found = []
+        for argument in statement.arguments:
+            with session.shifted(argument.span.start):
+                if re.match(r"\s*\(?\s*select\b", argument.text, re.IGNORECASE):
+                    raise NotSupported("subqueries are not allowed in the arguments of CALL", hint="Select into a variable first.")
+                found.append(_evaluated(session, argument.text))
+        return tuple(found)
+    finally:
+        if is_own:
+            session.tx.rollback()
+
+
+def _evaluated(session: Session, expression: str) -> Value:
+    with session.shifted(-len("SELECT ")):
+        lowered = session.lower(f"SELECT {expression}")
+    row = session.tx.connection.rows(lowered.sql, session.values_for(lowered))
+    return Value(lowered.columns[0].type, row[0][0])
+
+
+def describe_call(
+    session: Session, statement: st.Call, parameter_types: tuple[SqlType | None, ...]
+) -> tuple[tuple[SqlType, ...], tuple[Column, ...] | None]:
+    """Return the types of a CALL's client parameters and the columns of its output row."""
+    types, client = [], {}
+    for argument in statement.arguments:
+        lowered = session.lower(f"SELECT {argument.text}")
+        types.append(lowered.columns[0].type)
+        client |= {int(p.name): p.type for p in lowered.parameters if p.source.value == "client"}
+    entry = resolve(session, statement.name, tuple(types))
+    columns = _output_columns(compiled(entry.text, session.settings.rules))
+    count = max([len(parameter_types), *client])
+    declared = [parameter_types[i] if i < len(parameter_types) else None for i in range(count)]
+    found = tuple(declared[i] or client.get(i + 1, SqlType(Kind.VARCHAR)) for i in range(count))
+    return found, (columns or None)
+
+
+@contextlib.contextmanager
+def _applied(session: Session, entry: ProcedureEntry) -> Iterator[CompiledProcedure]:
+    """Give the compiled procedure while its SET clauses apply."""
+    before = {}
+    for setting in _settings_of(entry.text):
+        before[setting.name] = session.settings.get(setting.name)
+        session.settings.set(setting.name, setting.value)
+    try:
+        yield compiled(entry.text, session.settings.rules)
+    finally:
+        for name, value in before.items():
+            session.settings.set(name, value)
+
+
+class SessionRunner:
+    """What the session does for a running procedure: implements `plpgsql.runner.Runner`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def run(self, sql: str, scope: Scope) -> Outcome:
+        """Run one statement with the variables in scope; its rows are read at once."""
+        with self._scoped(scope):
+            statement = parse_statement(sql)
+            if isinstance(statement, st.Truncate):
+                tables.empty(self._session, self._session.relation(statement.name))
+                return Outcome("TRUNCATE")
+            result = self._session.dispatch(statement)
+            if result.columns is None:
+                return Outcome(result.command, row_count=result.row_count)
+            rows = result.rows()
+            return Outcome(result.command, result.columns, iter(rows), None if result.command == "SELECT" else len(rows))
+
+    def evaluate(self, expression: str, scope: Scope) -> Value:
+        """Return the value and type of an expression."""
+        with self._scoped(scope):
+            return _evaluated(self._session, expression)
+
+    def cast(self, value: Value, type: SqlType) -> object:
+        """Return the value as an assignment to a variable of `type` leaves it."""
+        return assign(self._session, value, type)
+
+    def transact(self, step: Step) -> None:
+        """Begin, commit or roll back."""
+        session = self._session
+        match step:
+            case Step.BEGIN:
+                session.begin_here()
+            case Step.COMMIT:
+                session.cursors.clear()
+                session.tx.commit()
+                session.settings.transaction_ended(is_committed=True)
+            case Step.ROLLBACK:
+                session.roll_back_here()
+
+    def notice(self, level: Level, message: str) -> None:
+        """Send a message to the client."""
+        self._session.on_notice(Notice(Severity[level.name], message))
+
+    @contextlib.contextmanager
+    def procedure(self, name: QualifiedName, arguments: tuple[Value, ...]) -> Iterator[CompiledProcedure]:
+        """Find the procedure that a nested CALL means."""
+        entry = resolve(self._session, name, tuple(argument.type for argument in arguments))
+        with _applied(self._session, entry) as found:
+            yield found
+
+    def check(self) -> None:
+        """Raise Cancelled when the statement was cancelled."""
+        if self._session.is_cancelled:
+            raise Cancelled("canceling statement due to user request")
+
+    @contextlib.contextmanager
+    def _scoped(self, scope: Scope) -> Iterator[None]:
+        running = self._session.running
+        before = running.variables, running.values, running.parameter_types
+        running.variables = {name: (value.type, value.value) for name, value in scope.variables.items()}
+        running.values = tuple(value.value for value in scope.arguments)
+        running.parameter_types = tuple(value.type for value in scope.arguments)
+        running.started_at = self._session.house.clock.now()
+        try:
+            yield
+        finally:
+            running.variables, running.values, running.parameter_types = before
+
+
+__all__ = [
+    "NearshiftError", "SessionRunner", "call", "change_routine", "create_procedure", "describe_call", "resolve",
+]  # fmt: skip
