@@ -21,6 +21,7 @@ from nearshift.localaws.admin import Admin
 from nearshift.localaws.clock import Clock
 from nearshift.localaws.cloudwatch import CloudWatch
 from nearshift.localaws.connection import Connection
+from nearshift.localaws.dynamodb import DynamoDb
 from nearshift.localaws.errors import StartError
 from nearshift.localaws.faults import Faults
 from nearshift.localaws.gateway import Exchange, Gateway
@@ -51,8 +52,8 @@ class LocalAws:
         self.kinesis = Kinesis(self.store, self.clock, faults)
         self._identities = Identities(self.store, self.clock)
         self._subscriptions = Subscriptions(self.kinesis.parts)
-        self.services: list[Service] = [self.kinesis, CloudWatch(self.kinesis.parts.metrics)]
-        self.services.extend(_dynamodb_services(self.store, self.clock, self.kinesis))
+        dynamodb = DynamoDb(self.store, self.clock, self.kinesis)
+        self.services: list[Service] = [self.kinesis, dynamodb, CloudWatch(self.kinesis.parts.metrics)]
         admin = Admin(self.clock, faults, self.kinesis, self._maintain) if with_admin else None
         security = Sts(self._identities, self.clock)
         self._gateway = Gateway(self.store, self.services, self._identities, security, self._subscriptions, faults, admin)
@@ -115,15 +116,6 @@ class LocalAws:
         """Commit, answer what is held and close the store."""
         self.settle()
         self.store.close()
-
-
-def _dynamodb_services(store: Store, clock: Clock, kinesis: Kinesis) -> list[Service]:
-    import importlib.util
-
-    if importlib.util.find_spec("nearshift.localaws.dynamodb") is None:
-        return []
-    module = importlib.import_module("nearshift.localaws.dynamodb")
-    return [module.DynamoDb(store, clock, kinesis)]
 
 
 def run(
