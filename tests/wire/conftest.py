@@ -19,6 +19,10 @@ from nearshift.results import Notice, Prepared, Result, Severity, TransactionSta
 from nearshift.sql.relations import Column
 from nearshift.types import Kind, SqlType, from_duckdb
 from nearshift.wire import Credential, WireServer
+from nearshift.wire.conversation import Conversation, Step
+from nearshift.wire.messages import Sendable, encode_message
+from nearshift.wire.register import Register
+from nearshift.wire.startup import PROTOCOL_3_0, Startup
 
 _STAND_INS: dict[Kind, object] = {
     Kind.BOOLEAN: True, Kind.SMALLINT: 1, Kind.INTEGER: 1, Kind.BIGINT: 1 << 40, Kind.OID: 1, Kind.REAL: 1.5, Kind.DOUBLE: 1.5,
@@ -163,6 +167,69 @@ class FakeGate:
         session = FakeSession(self, self.database.cursor(), options)
         self.opened.append(session)
         return session
+
+
+class Talk:
+    """A client without a socket: it writes messages into a conversation and reads the replies as (type, body)."""
+
+    def __init__(self, gate: FakeGate, **options: Any) -> None:
+        self.register = Register(3)
+        self.sent: list[bytes] = []
+        self.step = Step.GO_ON
+        self.conversation = Conversation(gate, self.register, lambda data: self.sent.append(bytes(data)), **options)
+
+    def put(self, data: bytes) -> list[tuple[str, bytes]]:
+        """Hand over bytes and return the replies to them."""
+        self.sent.clear()
+        self.step = self.conversation.receive(data)
+        return split_replies(b"".join(self.sent))
+
+    def say(self, *parts: Sendable) -> list[tuple[str, bytes]]:
+        """Hand over messages and return the replies to them."""
+        return self.put(b"".join(encode_message(part) for part in parts))
+
+    def begin(self, **parameters: str) -> list[tuple[str, bytes]]:
+        """Send a startup packet and return the replies to it."""
+        return self.put(Startup(PROTOCOL_3_0, {"user": "ada", **parameters}).encode())
+
+
+def split_replies(stream: bytes) -> list[tuple[str, bytes]]:
+    """Read whole messages of the server."""
+    found, at = [], 0
+    while at < len(stream):
+        end = at + 1 + int.from_bytes(stream[at + 1 : at + 5], "big")
+        found.append((stream[at : at + 1].decode(), stream[at + 5 : end]))
+        at = end
+    assert at == len(stream)
+    return found
+
+
+def error_fields(body: bytes) -> dict[str, str]:
+    """Read the fields of an ErrorResponse or NoticeResponse."""
+    return {part[:1].decode(): part[1:].decode() for part in body.split(b"\0") if part}
+
+
+@pytest.fixture
+def talk(gate: FakeGate) -> Iterator[Talk]:
+    """A conversation that has been let in."""
+    found = Talk(gate)
+    found.begin()
+    yield found
+    found.conversation.close()
+
+
+@pytest.fixture
+def new_talk(gate: FakeGate) -> Iterator[Callable[..., Talk]]:
+    """A maker of conversations that have not begun."""
+    made: list[Talk] = []
+
+    def make(**options: Any) -> Talk:
+        made.append(Talk(gate, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.conversation.close()
 
 
 @pytest.fixture

@@ -75,7 +75,11 @@ class Rows:
             self._failure = failure
         _close(self._result)
         self._result = None
-        self._source = iter(_drain(kept)) if self._file is None else _read(self._file)
+        if self._file is None:
+            self._source = _drain(kept)
+        else:
+            self._file.seek(0)
+            self._source = _read(self._file)
 
     def close(self) -> None:
         """Give up what was not read."""
@@ -92,8 +96,10 @@ class Rows:
             batch, self._left = self._left, None
             return batch
         batch = next(self._source, None)
-        if batch is None and self._failure is not None:
-            raise self._failure
+        if batch is None:
+            self.close()
+            if self._failure is not None:
+                raise self._failure
         return batch
 
     def _spill(self, kept: deque[pa.RecordBatch]) -> None:
@@ -111,7 +117,6 @@ class Rows:
                         hint="Read the rows to the end before the next statement, or use a second connection.",
                     )
                 writer.write_batch(batch)
-        self._file.seek(0)
 
 
 def _drain(kept: deque[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -21,8 +21,9 @@ from nearshift import limits
 from nearshift.clock import Clock, SystemClock
 from nearshift.errors import Cancelled, ConfigurationError, InternalError, NearshiftError
 from nearshift.wire.auth import Method
-from nearshift.wire.conversation import Buffer, Conversation, Step
+from nearshift.wire.conversation import Conversation, Step
 from nearshift.wire.gate import Gate
+from nearshift.wire.output import Buffer
 from nearshift.wire.register import Register
 
 _log = logging.getLogger("nearshift.wire")
