@@ -19,7 +19,6 @@ from nearshift.events import Subscription
 from nearshift.pipeline.folder import Pipeline
 from nearshift.pipeline.local import MEMORY, read_schedules
 from nearshift.pipeline.session import SessionConnection
-from nearshift.session import Session
 from nearshift.streams.kinesis import Access, stream_metrics
 from nearshift.warehouse import DATABASE, Schedule, Warehouse
 from nearshift.wire.auth import Credential
@@ -124,7 +123,7 @@ class _Gate:
             raise PermissionDenied(message, sqlstate="28P01", hint=f'Connect as "{self._warehouse.admin}".')
         return self._credential
 
-    def open_session(self, user: str, database: str, options: Mapping[str, str]) -> Session:
+    def open_session(self, user: str, database: str, options: Mapping[str, str]) -> Any:
         return self._warehouse.session(user, database, options=options)
 
 

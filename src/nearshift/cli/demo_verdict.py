@@ -1,0 +1,53 @@
+"""Whether the tables are right: rows of the warehouse against the items of DynamoDB, without any code of the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from nearshift.pipeline.target import Connection
+from nearshift.workload.changes import Item
+from nearshift.workload.expected import COLUMNS, Difference, Row, differences, expected_rows
+
+_QUERIES = {table: "SELECT " + ", ".join(columns) + " FROM " + table for table, columns in COLUMNS.items()}  # noqa: S608 - our constants
+_CAUGHT_UP = """SELECT a.load_name, a.status FROM etl_audit a WHERE a.status <> 'Complete' AND a.status <> 'Ready'
+UNION ALL SELECT 'customer_transaction_fact', 'behind' FROM etl_audit a WHERE a.load_name = 'customer_transaction_fact'
+  AND a.watermark < (SELECT max(refresh_time) FROM mv_customer_transaction_event)
+UNION ALL SELECT 'customer_dim', 'behind' FROM etl_audit a WHERE a.load_name = 'customer_dim'
+  AND a.watermark < (SELECT max(refresh_time) FROM mv_customer_profile_event)
+UNION ALL SELECT 'dependent_dim', 'behind' FROM etl_audit a WHERE a.load_name = 'dependent_dim'
+  AND a.watermark < (SELECT max(refresh_time) FROM mv_dependent_profile_event)
+UNION ALL SELECT 'mv_item_change', 'behind' FROM demo_stream_vw HAVING count(*) <> (SELECT count(*) FROM mv_item_change)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The comparison of all tables. `rows` are those expected, by table."""
+
+    rows: dict[str, int]
+    wrong: tuple[Difference, ...]
+
+    @property
+    def matches(self) -> bool:
+        """Whether nothing is missing, nothing is too much and every column is equal."""
+        return not self.wrong
+
+
+def compare(connection: Connection, items: list[Item]) -> Verdict:
+    """Compare every table of the example with the items."""
+    expected = expected_rows(items)
+    wrong: list[Difference] = []
+    for table, query in _QUERIES.items():
+        found = [tuple(_comparable(value) for value in row) for row in connection.run(query).rows]
+        wrong += differences(table, expected[table], found)
+    return Verdict({table: len(rows) for table, rows in expected.items()}, tuple(wrong))
+
+
+def _comparable(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo is not None else value
+
+
+def find_laggards(connection: Connection) -> list[Row]:
+    """Return what has not caught up with the records that the warehouse has read: (name, how it stands)."""
+    return list(connection.run(_CAUGHT_UP).rows)
