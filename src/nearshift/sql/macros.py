@@ -1,0 +1,62 @@
+"""The DuckDB macros that translations call, in a schema of their own so that no user function can stand before them.
+
+A macro that refuses a value raises DuckDB's `error` with a text that begins with MARK and a SQLSTATE; `raised_error` reads it back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from nearshift.errors import DataError
+from nearshift.sql.macros_super import SUPER_MACROS
+from nearshift.sql.macros_text import TEXT_MACROS
+
+SCHEMA: Final = "nearshift_sql"
+MARK: Final = "nearshift:"
+_RAISED = re.compile(MARK + r"([0-9A-Z]{5}):(.*)", re.S)
+
+_NUMBERS = (
+    "zero_divide() AS error('nearshift:22012:division by zero')",
+    "divide_integer(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a // b END",
+    "divide_float(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a / b END",
+    "modulo(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a % b END",
+    # a and b are decimals without their points; the quotient gets `scale` digits after its point, the rest is cut.
+    "scaled_text(q, scale) AS CASE WHEN q < 0 THEN '-' ELSE '' END || CASE WHEN scale = 0 THEN CAST(abs(q) AS VARCHAR) ELSE "
+    "left(lpad(CAST(abs(q) AS VARCHAR), greatest(scale + 1, length(CAST(abs(q) AS VARCHAR))), '0'), -scale) || '.' || "
+    "right(lpad(CAST(abs(q) AS VARCHAR), greatest(scale + 1, length(CAST(abs(q) AS VARCHAR))), '0'), scale) END",
+    "scaled(a, b, scale) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE nearshift_sql.scaled_text(a // b, scale) END",
+    "round_exact(x, places) AS round(x, places)",
+    "trunc_exact(x, places) AS trunc(x * pow(10::DOUBLE, places)) / pow(10::DOUBLE, places)",
+    "round_float(x, places) AS round(x, places)",
+    "trunc_float(x, places) AS trunc(x * pow(10::DOUBLE, places)) / pow(10::DOUBLE, places)",
+    "float_text(x) AS regexp_replace(CAST(x AS VARCHAR), '\\.0$', '')",
+)
+_DATES = (
+    # "ADD_MONTHS function": the last day of a month stays the last day.
+    "add_months(t, n) AS CASE WHEN CAST(t AS DATE) = last_day(t) THEN CAST(last_day(t + to_months(n)) AS TIMESTAMP) "
+    "+ (t - CAST(CAST(t AS DATE) AS TIMESTAMP)) ELSE t + to_months(n) END",
+    "weekday_number(name) AS CASE WHEN lower(left(name, 2)) = 'su' THEN 0 WHEN lower(left(name, 1)) = 'm' THEN 1 "
+    "WHEN lower(left(name, 2)) = 'tu' THEN 2 WHEN lower(left(name, 1)) = 'w' THEN 3 WHEN lower(left(name, 2)) = 'th' THEN 4 "
+    "WHEN lower(left(name, 1)) = 'f' THEN 5 WHEN lower(left(name, 2)) = 'sa' THEN 6 "
+    "ELSE error('nearshift:22023:day of the week \"' || name || '\" is not known') END",
+    "next_day(d, name) AS d + CAST((nearshift_sql.weekday_number(name) - date_part('dow', d) + 6) % 7 + 1 AS INTEGER)",
+    "months_between(a, b) AS CASE WHEN date_part('day', a) = date_part('day', b) OR (CAST(a AS DATE) = last_day(a) AND "
+    "CAST(b AS DATE) = last_day(b)) THEN CAST((date_part('year', a) - date_part('year', b)) * 12 + date_part('month', a) "
+    "- date_part('month', b) AS DOUBLE) ELSE (date_part('year', a) - date_part('year', b)) * 12 + date_part('month', a) "
+    "- date_part('month', b) + (date_part('day', a) - date_part('day', b)) / 31.0::DOUBLE END",
+)
+
+MACROS: Final = (*_NUMBERS, *_DATES, *TEXT_MACROS, *SUPER_MACROS)
+SETUP: Final[tuple[str, ...]] = (
+    f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+    *(f"CREATE OR REPLACE MACRO {SCHEMA}.{macro}" for macro in MACROS),
+)
+
+
+def raised_error(message: str) -> DataError | None:
+    """Return the error that a macro raised, read from the text of DuckDB's error, or None when it was not a macro's."""
+    found = _RAISED.search(message)
+    if found is None:
+        return None
+    return DataError(found[2].split("\n\nLINE ")[0].strip(), sqlstate=found[1])

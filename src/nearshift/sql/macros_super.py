@@ -1,0 +1,107 @@
+"""Macros for SUPER, which is JSON text in DuckDB. Each is a head and a body as CREATE MACRO wants them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# The order of kinds in ORDER BY ("Querying semi-structured data"): boolean, number, string, array, object.
+_VALUES = (
+    "super_text(j) AS CASE WHEN prefix(j, '\"') THEN json_extract_string(j, '$') "
+    "WHEN prefix(j, '{') OR prefix(j, '[') OR j = 'null' THEN NULL ELSE CAST(j AS VARCHAR) END",
+    "super_rank(j) AS CASE WHEN j IS NULL OR j = 'null' THEN NULL WHEN j = 'true' OR j = 'false' THEN 1 WHEN prefix(j, '\"') THEN 3 "
+    "WHEN prefix(j, '[') THEN 4 WHEN prefix(j, '{') THEN 5 ELSE 2 END",
+    "super_number(j) AS CASE WHEN nearshift_sql.super_rank(j) = 2 THEN CAST(j AS VARCHAR) END",
+    "super_boolean(j) AS CASE WHEN j = 'true' THEN TRUE WHEN j = 'false' THEN FALSE WHEN nearshift_sql.super_rank(j) = 2 THEN "
+    "CASE WHEN regexp_full_match(j, '-?[0-9]+') THEN TRY_CAST(CAST(j AS VARCHAR) AS HUGEINT) <> 0 END "
+    "WHEN prefix(j, '\"') THEN TRY_CAST(json_extract_string(j, '$') AS BOOLEAN) END",
+    "super_truth(j) AS CASE WHEN j = 'true' THEN TRUE WHEN j = 'false' THEN FALSE END",
+    "strict_cast(j, cast_value, name) AS CASE WHEN cast_value IS NULL AND j IS NOT NULL AND j <> 'null' "
+    "THEN error('nearshift:22P02:cannot cast SUPER value to ' || name) ELSE cast_value END",
+    # A number's plain spelling: no exponent, no zeros behind the last digit, so that equal numbers have equal texts.
+    "plain_number(t) AS CASE WHEN regexp_full_match(t, '-?[0-9]+') THEN CASE WHEN t = '-0' THEN '0' ELSE t END "
+    "WHEN regexp_full_match(t, '-?[0-9]+\\.[0-9]+') THEN "
+    "CASE WHEN regexp_full_match(t, '-?0\\.0+') THEN '0' ELSE regexp_replace(regexp_replace(t, '0+$', ''), '\\.$', '') END "
+    "WHEN TRY_CAST(t AS DECIMAL(38, 10)) IS NOT NULL AND CAST(TRY_CAST(t AS DECIMAL(38, 10)) AS DOUBLE) = CAST(t AS DOUBLE) "
+    "THEN regexp_replace(regexp_replace(CAST(TRY_CAST(t AS DECIMAL(38, 10)) AS VARCHAR), '0+$', ''), '\\.$', '') ELSE t END",
+    "super_canonical(j) AS CAST(CASE WHEN j = 'null' THEN NULL WHEN nearshift_sql.super_rank(j) = 2 "
+    "THEN nearshift_sql.plain_number(CAST(j AS VARCHAR)) ELSE j END AS JSON)",
+    # Numbers of one DOUBLE are told apart by 18 digits on either side of the point.
+    "super_key(j) AS CASE WHEN j IS NULL OR j = 'null' THEN NULL ELSE {'rank': nearshift_sql.super_rank(j), "
+    "'number': TRY_CAST(nearshift_sql.super_number(j) AS DOUBLE), 'digits': TRY_CAST(nearshift_sql.super_number(j) AS DECIMAL(38, 18)), "
+    "'text': CASE WHEN prefix(j, '\"') THEN json_extract_string(j, '$') WHEN nearshift_sql.super_rank(j) = 2 "
+    "THEN nearshift_sql.plain_number(CAST(j AS VARCHAR)) ELSE CAST(j AS VARCHAR) END} END",
+    "super_decimal(j) AS TRY_CAST(nearshift_sql.super_number(j) AS DECIMAL(38, 10))",
+    "number_json(x) AS CAST(nearshift_sql.plain_number(CAST(x AS VARCHAR)) AS JSON)",
+    "is_exact(j) AS NOT contains(lower(j), 'e')",
+)
+_ARITHMETIC = (
+    "super_add(a, b) AS CASE WHEN nearshift_sql.super_rank(a) = 2 AND nearshift_sql.super_rank(b) = 2 THEN "
+    "nearshift_sql.number_json(nearshift_sql.super_decimal(a) + nearshift_sql.super_decimal(b)) "
+    "WHEN nearshift_sql.super_rank(a) = 3 AND nearshift_sql.super_rank(b) = 3 "
+    "THEN to_json(json_extract_string(a, '$') || json_extract_string(b, '$')) END",
+    "super_subtract(a, b) AS nearshift_sql.number_json(nearshift_sql.super_decimal(a) - nearshift_sql.super_decimal(b))",
+    "super_multiply(a, b) AS CASE WHEN nearshift_sql.super_rank(a) = 2 AND nearshift_sql.super_rank(b) = 2 THEN "
+    "nearshift_sql.number_json(CAST(nearshift_sql.super_number(a) AS DECIMAL(28, 9)) * CAST(nearshift_sql.super_number(b) AS DECIMAL(10, 5))) END",
+    "super_divide(a, b) AS CASE WHEN nearshift_sql.super_rank(a) = 2 AND nearshift_sql.super_rank(b) = 2 THEN "
+    "CASE WHEN TRY_CAST(nearshift_sql.super_number(a) AS BIGINT) IS NOT NULL AND NOT contains(a, '.') AND NOT contains(b, '.') "
+    "THEN CAST(CAST(nearshift_sql.divide_integer(CAST(nearshift_sql.super_number(a) AS BIGINT), "
+    "TRY_CAST(nearshift_sql.super_number(b) AS BIGINT)) AS VARCHAR) AS JSON) "
+    "ELSE nearshift_sql.number_json(CAST(nearshift_sql.divide_float(CAST(nearshift_sql.super_number(a) AS DOUBLE), "
+    "CAST(nearshift_sql.super_number(b) AS DOUBLE)) AS DECIMAL(38, 10))) END END",
+    "super_modulo(a, b) AS nearshift_sql.number_json(nearshift_sql.modulo(nearshift_sql.super_decimal(a), nearshift_sql.super_decimal(b)))",
+)
+_NESTED = (
+    "super_list(j) AS TRY_CAST(j AS JSON[])",
+    "super_pairs(j) AS CASE WHEN prefix(j, '{') THEN map_entries(CAST(json_transform(j, '\"MAP(VARCHAR,JSON)\"') AS MAP(VARCHAR, JSON))) END",
+    "super_array(l) AS CAST('[' || array_to_string(list_transform(l, lambda x: CAST(x AS VARCHAR)), ',') || ']' AS JSON)",
+    "array_concat(a, b) AS CASE WHEN prefix(a, '[') AND prefix(b, '[') THEN "
+    "nearshift_sql.super_array(list_concat(CAST(a AS JSON[]), CAST(b AS JSON[]))) END",
+    "flatten_once(l) AS flatten(list_transform(l, lambda x: CASE WHEN prefix(x, '[') THEN CAST(x AS JSON[]) ELSE [x] END))",
+    "array_flatten(a) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(nearshift_sql.flatten_once(nearshift_sql.flatten_once("
+    "nearshift_sql.flatten_once(nearshift_sql.flatten_once(CAST(a AS JSON[])))))) END",
+    "get_array_length(a) AS CASE WHEN prefix(a, '[') THEN CAST(json_array_length(a) AS BIGINT) END",
+    "subarray(a, s, n) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(list_slice(CAST(a AS JSON[]), "
+    "CASE WHEN s < 0 THEN CAST(json_array_length(a) AS BIGINT) + s ELSE s END + 1, "
+    "CASE WHEN s < 0 THEN CAST(json_array_length(a) AS BIGINT) + s ELSE s END + n)) END",
+)
+_KINDS = (
+    "json_typeof(j) AS CASE nearshift_sql.super_rank(j) WHEN 1 THEN 'boolean' WHEN 2 THEN 'number' WHEN 3 THEN 'string' WHEN 4 THEN 'array' "
+    "WHEN 5 THEN 'object' ELSE CASE WHEN j = 'null' THEN 'null' END END",
+    "is_array(j) AS coalesce(nearshift_sql.super_rank(j) = 4, FALSE)",
+    "is_object(j) AS coalesce(nearshift_sql.super_rank(j) = 5, FALSE)",
+    "is_scalar(j) AS coalesce(nearshift_sql.super_rank(j) IN (1, 2, 3), FALSE)",
+    "is_boolean(j) AS coalesce(nearshift_sql.super_rank(j) = 1, FALSE)",
+    "is_varchar(j) AS coalesce(nearshift_sql.super_rank(j) = 3, FALSE)",
+    "is_char(j) AS coalesce(nearshift_sql.super_rank(j) = 3 AND strlen(json_extract_string(j, '$')) = length(json_extract_string(j, '$')), FALSE)",
+    "whole(j) AS CASE WHEN nearshift_sql.super_rank(j) = 2 AND regexp_full_match(j, '-?[0-9]+') THEN TRY_CAST(CAST(j AS VARCHAR) AS HUGEINT) END",
+    "is_smallint(j) AS coalesce(nearshift_sql.whole(j) BETWEEN -32768 AND 32767, FALSE)",
+    "is_integer(j) AS coalesce(nearshift_sql.whole(j) BETWEEN -2147483648 AND 2147483647, FALSE)",
+    "is_bigint(j) AS coalesce(nearshift_sql.whole(j) BETWEEN -9223372036854775808 AND 9223372036854775807, FALSE)",
+    "is_decimal(j) AS coalesce(nearshift_sql.super_rank(j) = 2 AND nearshift_sql.is_exact(j), FALSE)",
+    "is_float(j) AS coalesce(nearshift_sql.super_rank(j) = 2 AND NOT nearshift_sql.is_exact(j), FALSE)",
+)
+_DOCUMENTS = (
+    # DuckDB accepts a comma before a closing bracket, NaN and Infinity; JSON does not.
+    "strict_json(x) AS json_valid(x) AND NOT regexp_matches(x, ',\\s*[\\]}]|[:\\[,]\\s*-?(?:NaN|nan|Infinity|inf)|^\\s*-?(?:NaN|nan|Infinity|inf)') "
+    "OR json_valid(x) AND regexp_matches(x, '\"[^\"]*(?:,\\s*[\\]}]|NaN|nan|Infinity|inf)')",
+    # One object with two equal keys, at any depth: a document where some path occurs twice.
+    "has_twins(x) AS len(json_keys(x)) <> len(list_distinct(json_keys(x)))",
+    "json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
+    "THEN error('nearshift:22P02:JSON parsing error') WHEN nearshift_sql.has_twins(x) "
+    "THEN error('nearshift:22P02:JSON parsing error: duplicate attribute') ELSE json(x) END",
+    "json_parse_lax(x) AS CASE WHEN nearshift_sql.strict_json(x) AND NOT nearshift_sql.has_twins(x) THEN json(x) END",
+    "json_parse_dedup(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
+    "THEN error('nearshift:22P02:JSON parsing error') ELSE json_merge_patch(json(x), '{}') END",
+    "json_parse_lax_dedup(x) AS CASE WHEN nearshift_sql.strict_json(x) THEN json_merge_patch(json(x), '{}') END",
+    "can_json_parse(x) AS CASE WHEN x IS NULL THEN NULL ELSE nearshift_sql.strict_json(x) AND NOT nearshift_sql.has_twins(x) END",
+    "json_serialize(j) AS CASE WHEN strlen(j) > 16000000 THEN error('nearshift:22001:value too long for type character varying') "
+    "ELSE CAST(j AS VARCHAR) END",
+    "is_valid_json(x) AS CASE WHEN x IS NULL THEN NULL ELSE nearshift_sql.strict_json(x) AND prefix(ltrim(x), '{') END",
+    "is_valid_json_array(x) AS CASE WHEN x IS NULL THEN NULL ELSE nearshift_sql.strict_json(x) AND prefix(ltrim(x), '[') END",
+    "json_text(x, lax) AS CASE WHEN x IS NULL THEN NULL WHEN json_valid(x) THEN CAST(x AS JSON) WHEN lax THEN NULL "
+    "ELSE error('nearshift:22P02:JSON parsing error') END",
+    "json_array_length(j) AS CASE WHEN j IS NULL THEN NULL WHEN prefix(ltrim(j), '[') THEN CAST(json_array_length(j) AS INTEGER) "
+    "ELSE error('nearshift:22P02:JSON array expected') END",
+    "array_element_text(j, n) AS CASE WHEN n < 0 THEN NULL ELSE json_extract_string(j, '$[' || CAST(n AS VARCHAR) || ']') END",
+)
+SUPER_MACROS: Final = (*_VALUES, *_ARITHMETIC, *_NESTED, *_KINDS, *_DOCUMENTS)

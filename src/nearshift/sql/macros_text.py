@@ -1,0 +1,77 @@
+"""Macros for strings and their conversion. Each is a head and a body as CREATE MACRO wants them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_CASTS = (
+    # An explicit varchar(n) keeps n bytes and never half a character; the list is built for over-long non-ASCII text only.
+    "cut_text(x, n) AS CASE WHEN strlen(x) <= n THEN x WHEN strlen(x) = length(x) THEN left(x, n) "
+    "ELSE left(x, list_max(list_filter(range(n // 4, n + 1), lambda k: strlen(left(x, k)) <= n))) END",
+    # Assignment: only blanks may be cut ("Character types").
+    "fit_text(x, n, name) AS CASE WHEN strlen(x) <= n THEN x WHEN strlen(rtrim(x, ' ')) <= n THEN nearshift_sql.cut_text(x, n) "
+    "ELSE error('nearshift:22001:value too long for type ' || name) END",
+    "text_integer(x) AS CASE WHEN x IS NULL THEN NULL WHEN regexp_full_match(x, '\\s*[+-]?[0-9]+\\s*') THEN CAST(x AS HUGEINT) "
+    "ELSE error('nearshift:22P02:invalid input syntax for integer: \"' || x || '\"') END",
+    "text_number(x, name) AS CASE WHEN x IS NULL THEN NULL WHEN TRY_CAST(x AS DOUBLE) IS NOT NULL THEN x "
+    "ELSE error('nearshift:22P02:invalid input syntax for type ' || name || ': \"' || x || '\"') END",
+    "text_boolean(x) AS CASE WHEN x IS NULL THEN NULL WHEN lower(trim(x)) IN ('t', 'true', 'y', 'yes', '1') THEN TRUE "
+    "WHEN lower(trim(x)) IN ('f', 'false', 'n', 'no', '0') THEN FALSE "
+    "ELSE error('nearshift:22P02:invalid input syntax for type boolean: \"' || x || '\"') END",
+)
+_STRINGS = (
+    "left_part(x, n) AS left(x, n)",
+    "right_part(x, n) AS right(x, n)",
+    "lpad(x, n) AS lpad(x, CAST(greatest(n, 0) AS INTEGER), ' '), (x, n, fill) AS CASE WHEN fill = '' THEN left(x, CAST(greatest(n, 0) AS BIGINT)) "
+    "ELSE lpad(x, CAST(greatest(n, 0) AS INTEGER), fill) END",
+    "rpad(x, n) AS rpad(x, CAST(greatest(n, 0) AS INTEGER), ' '), (x, n, fill) AS CASE WHEN fill = '' THEN left(x, CAST(greatest(n, 0) AS BIGINT)) "
+    "ELSE rpad(x, CAST(greatest(n, 0) AS INTEGER), fill) END",
+    "substring_from(x, s, n) AS CASE WHEN n < 0 THEN error('nearshift:22011:negative substring length not allowed') "
+    "ELSE substring(x, greatest(s, 1), greatest(CASE WHEN s < 1 THEN n + s - 1 ELSE n END, 0)) END",
+    "substring_bytes2(x, s) AS x[greatest(s, 1):]",
+    "substring_bytes3(x, s, n) AS CASE WHEN CASE WHEN s < 1 THEN n + s - 1 ELSE n END <= 0 THEN ''::BLOB "
+    "ELSE x[greatest(s, 1):greatest(s, 1) + CASE WHEN s < 1 THEN n + s - 1 ELSE n END - 1] END",
+    "split_part_at(x, d, n) AS CASE WHEN n < 1 THEN error('nearshift:22023:field position must be greater than zero') "
+    "ELSE split_part(x, d, n) END",
+    # A word begins after anything that is neither letter nor digit.
+    "initcap(x) AS CASE WHEN x IS NOT NULL THEN array_to_string(list_transform(regexp_extract_all(lower(x), '[\\p{L}\\p{N}]+|[^\\p{L}\\p{N}]+'), "
+    "lambda w: upper(left(w, 1)) || substring(w, 2)), '') END",
+    "quote_ident(x) AS CASE WHEN regexp_full_match(x, '[a-z_][a-z0-9_]*') THEN x ELSE '\"' || replace(x, '\"', '\"\"') || '\"' END",
+    "quote_literal(x) AS '''' || replace(replace(x, '\\', '\\\\'), '''', '''''') || ''''",
+    "digit(c) AS strpos('0123456789abcdefghijklmnopqrstuvwxyz', lower(c)) - 1",
+    # Spelled out for base 16, since hash prefixes are its use and the loop is twenty times slower.
+    "strtol_hex(x) AS CASE WHEN x IS NULL THEN NULL WHEN regexp_full_match(x, '-?(0[xX])?[0-9a-fA-F]{1,15}') THEN "
+    "CAST(CASE WHEN left(x, 1) = '-' THEN '-' ELSE '' END || '0x' || regexp_replace(x, '^-?(0[xX])?', '') AS BIGINT) "
+    "ELSE nearshift_sql.strtol(x, 16) END",
+    "strtol_digits(x) AS list_transform(string_split(lower(regexp_replace(trim(x), '^[+-]?(0[xX])?', '')), ''), lambda c: nearshift_sql.digit(c))",
+    "strtol(x, base) AS CASE WHEN x IS NULL THEN NULL WHEN base < 2 OR base > 36 THEN error('nearshift:22023:base must be between 2 and 36') "
+    "WHEN x = '' OR len(list_filter(nearshift_sql.strtol_digits(x), lambda d: d < 0 OR d >= base)) > 0 "
+    "THEN error('nearshift:22023:the input ' || x || ' is not valid to be converted to base ' || CAST(base AS VARCHAR)) "
+    "ELSE CAST(CASE WHEN left(trim(x), 1) = '-' THEN -1 ELSE 1 END * list_reduce(nearshift_sql.strtol_digits(x), "
+    "lambda a, d: CAST(a AS HUGEINT) * base + d, CAST(0 AS HUGEINT)) AS BIGINT) END",
+    "pattern_groups(x) AS regexp_replace(x, '\\$([0-9])', '\\\\\\1', 'g')",
+    "pattern_place(x, p) AS CASE WHEN x IS NULL OR p IS NULL THEN NULL WHEN regexp_matches(x, p) THEN "
+    "CAST(length(regexp_extract(x, '^(.*?)(?:' || p || ')', 1, 's')) + 1 AS INTEGER) ELSE 0 END",
+    "listagg_fits(x) AS CASE WHEN strlen(x) > 65535 THEN error('nearshift:22001:Result size exceeds LISTAGG limit') ELSE x END",
+    "is_utf8(x) AS try(decode(encode(x))) IS NOT NULL",
+    "utf8(b) AS decode(b)",
+    "bit_at(b, n) AS (CAST('0x' || hex(b[octet_length(b) - n // 8:octet_length(b) - n // 8]) AS INTEGER) >> CAST(n % 8 AS INTEGER)) & 1",
+    # FNV-1a over bytes, 64 bits, as a signed number; a loop, since DuckDB has none.
+    "fnv_bytes(h) AS list_transform(range(1, length(h) + 1, 2), lambda i: CAST('0x' || substring(h, i, 2) AS HUGEINT))",
+    "fnv_round(a, d) AS (xor(CAST(a AS UHUGEINT), CAST(d AS UHUGEINT)) * 1099511628211::UHUGEINT) % 18446744073709551616::UHUGEINT",
+    "signed_64(u) AS CAST(CASE WHEN CAST(u AS HUGEINT) > 9223372036854775807 THEN CAST(u AS HUGEINT) - 18446744073709551616 ELSE CAST(u AS HUGEINT) END AS BIGINT)",
+    "fnv_hash(x) AS nearshift_sql.signed_64(list_reduce(nearshift_sql.fnv_bytes(hex(x)), lambda a, d: nearshift_sql.fnv_round(a, d), "
+    "14695981039346656037::UHUGEINT)), (x, seed) AS nearshift_sql.signed_64(list_reduce(nearshift_sql.fnv_bytes(hex(x)), "
+    "lambda a, d: nearshift_sql.fnv_round(a, d), CAST(CASE WHEN seed < 0 THEN CAST(seed AS HUGEINT) + 18446744073709551616 "
+    "ELSE CAST(seed AS HUGEINT) END AS UHUGEINT)))",
+    "crc_step(c) AS CASE WHEN c & 1 = 1 THEN xor(c >> 1, 3988292384) ELSE c >> 1 END",
+    "crc_byte(c, d) AS list_reduce(range(8), lambda a, i: nearshift_sql.crc_step(a), xor(CAST(c AS BIGINT), CAST(d AS BIGINT)))",
+    "crc32_hex(x) AS lpad(lower(hex(xor(list_reduce(nearshift_sql.fnv_bytes(hex(x)), lambda a, d: nearshift_sql.crc_byte(a, d), "
+    "4294967295::BIGINT), 4294967295::BIGINT))), 8, '0')",
+)
+_FORMATS = (
+    "to_number(x, form) AS CAST(regexp_replace(replace(x, ',', ''), '[^0-9.+-]', '', 'g') AS DECIMAL(38, 10))",
+    "grouped(x) AS reverse(regexp_replace(reverse(x), '([0-9]{3})(?=[0-9])', '\\1,', 'g'))",
+    "number_text(x, digits, fraction, zeros, commas, filled, currency, sign) AS CAST(x AS VARCHAR)",
+)
+TEXT_MACROS: Final = (*_CASTS, *_STRINGS, *_FORMATS)
