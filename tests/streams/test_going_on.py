@@ -36,7 +36,8 @@ def checkpoint(position: Position = STORED, caught_up_at: datetime | None = None
         (checkpoint(caught_up_at=RECENTLY), [], Decision(Action.FINISHED, END)),
         (checkpoint(identity="stream@0"), [SHARD], Decision(Action.RECREATED, OLDEST)),
         (checkpoint(END, identity="stream@0"), [SHARD], Decision(Action.RECREATED, OLDEST)),
-        (checkpoint(identity="stream@0"), [], Decision(Action.RECREATED, OLDEST)),
+        (checkpoint(identity="stream@0"), [], Decision(Action.FORGET, OLDEST)),
+        (checkpoint(END, identity="stream@0"), [], Decision(Action.FORGET, OLDEST)),
     ],
 )
 def test_a_shard_is_opened(stored: Checkpoint | None, listed: list[ShardId], decision: Decision) -> None:

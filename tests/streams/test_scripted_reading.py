@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from random import Random
 
@@ -153,6 +154,37 @@ def test_a_throttled_shard_is_read_at_that_pace_for_a_while_although_it_lags() -
     before = clock.monotonic()
     reader.read(limit_records=1)
     assert clock.monotonic() - before == pytest.approx(limits.SHARD_READ_INTERVAL_MS / 1000)
+
+
+def test_an_empty_answer_before_the_tip_is_followed_at_that_pace() -> None:
+    clock = ManualClock()
+    source, _ = scripted_source([b"a", Marker.EMPTY, b"b", b"c"], clock=clock)
+    reader = source.open(FIRST, OLDEST)
+    for _ in range(3):
+        reader.read(limit_records=1)
+    assert clock.monotonic() == pytest.approx(limits.SHARD_READ_INTERVAL_MS / 1000)
+
+
+class _ClosingClock(ManualClock):
+    """Closes a source while somebody waits for it, as another thread would."""
+
+    source: PolledSource | None = None
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        assert self.source is not None
+        self.source.close()
+        return super().wait(event, seconds)
+
+
+def test_close_ends_a_wait_that_is_going_on() -> None:
+    clock = _ClosingClock()
+    source, calls = scripted_source([b"a", Marker.THROTTLE, b"b"], clock=clock)
+    clock.source = source
+    reader = source.open(FIRST, OLDEST)
+    assert payloads(reader.read(limit_records=1)) == [b"a"]
+    with pytest.raises(Cancelled):
+        reader.read(limit_records=1)
+    assert calls.met == [Marker.THROTTLE]
 
 
 def test_close_ends_reads_with_cancelled() -> None:

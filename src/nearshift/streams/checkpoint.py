@@ -11,7 +11,9 @@ So loss has to be proved absent. Three facts do it:
    false alarm.
 3. A shard that vanished from the list before it was read to its end took its records with it, unless rule 2 says there were none.
 
-A stream that was deleted and made again under its name has another identity; its sequence numbers mean nothing to the old checkpoints.
+A stream that was deleted and made again under its name has another identity; its sequence numbers mean nothing to the old checkpoints, and
+its shards have the same ids. A checkpoint of a shard that the new stream does not have must go, not be carried over: a later split may make
+that id again, and an END kept from the old stream would hide all its records.
 
 Doubts left: lowering the retention and raising it again within one pause makes rule 2 too kind. A shard that was opened, filled and
 forgotten while nobody looked leaves no checkpoint; its parent's checkpoint reports that gap if it was not at its end.
@@ -45,7 +47,8 @@ class Action(Enum):
     RESUME = "resume"  # go on at the checkpoint; nothing is known to be missing
     WAIT = "wait"  # read on before judging
     GAP = "gap"  # records were lost
-    RECREATED = "recreated"  # another stream under the same name
+    RECREATED = "recreated"  # another stream under the same name: read it from its oldest record
+    FORGET = "forget"  # another stream under the same name, which has no such shard (yet): delete the checkpoint
     FINISHED = "finished"  # nothing left to read
 
 
@@ -74,7 +77,7 @@ def decide_opening(
         return Decision(Action.START, OLDEST)
     assert checkpoint.shard == shard, "a checkpoint belongs to one shard"
     if checkpoint.identity != description.identity:
-        return Decision(Action.RECREATED, OLDEST)
+        return Decision(Action.RECREATED if shard in listed else Action.FORGET, OLDEST)
     if checkpoint.position.is_end:
         return Decision(Action.FINISHED, END)
     if shard in listed:

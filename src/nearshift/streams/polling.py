@@ -204,7 +204,7 @@ class _PolledReader:
 
     def _pace(self, page: Page) -> None:
         now = self._clock.monotonic()
-        is_slow = page.millis_behind == 0 or now < self._throttled_until
+        is_slow = page.millis_behind == 0 or page.records.num_rows == 0 or now < self._throttled_until
         self._next_read_at = now + limits.SHARD_READ_INTERVAL_MS / 1000 if is_slow else now
 
     def _accept(self, page: Page, asked_at: datetime) -> Batch:
