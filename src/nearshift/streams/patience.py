@@ -21,7 +21,10 @@ T = TypeVar("T")
 _RETRIED = frozenset({FailureKind.THROTTLED, FailureKind.UNAVAILABLE, FailureKind.CUT_OFF})
 _LEFT_TO_CALLER = frozenset({FailureKind.POSITION_REFUSED, FailureKind.MISSING, FailureKind.TOKEN_EXPIRED})
 # What a role needs, as "Getting started with streaming ingestion from Amazon Kinesis Data Streams" lists it.
-_ACTIONS = "kinesis:DescribeStreamSummary, kinesis:GetShardIterator, kinesis:GetRecords, kinesis:ListShards on the stream, and kms:Decrypt on its key"
+_ACTIONS = (
+    "kinesis:DescribeStreamSummary, kinesis:GetShardIterator, kinesis:GetRecords and kinesis:ListShards on the stream, "
+    "and kms:Decrypt on its key if it is encrypted"
+)
 
 
 class Patience:
