@@ -6,14 +6,14 @@ import { useTheme } from './theme';
 const loading = () => import('./echarts');
 let engine: Awaited<ReturnType<typeof loading>> | null = null;
 
-export interface Look { ink: string; muted: string; line: string; card: string; accent: string; bad: string; warn: string; good: string; palette: string[] }
+export interface Look { ink: string; muted: string; line: string; card: string; accent: string; bad: string; warn: string; good: string; font: string; palette: string[] }
 
 export function look(): Look {
   const css = getComputedStyle(document.documentElement);
   const value = (name: string) => css.getPropertyValue(name).trim();
   return {
     ink: value('--ink'), muted: value('--muted'), line: value('--line'), card: value('--card'), accent: value('--accent'), bad: value('--bad'),
-    warn: value('--warn'), good: value('--good'), palette: [1, 2, 3, 4, 5, 6, 7, 8].map((index) => value(`--series-${index}`)),
+    warn: value('--warn'), good: value('--good'), font: getComputedStyle(document.body).fontFamily, palette: [1, 2, 3, 4, 5, 6, 7, 8].map((index) => value(`--series-${index}`)),
   };
 }
 

@@ -23,7 +23,7 @@ export function milliseconds(value: number): string {
 
 function money(value: number, currency: string, short: boolean): string {
   const options: Intl.NumberFormatOptions = short && Math.abs(value) >= 10_000
-    ? { notation: 'compact', maximumFractionDigits: 2 } : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+    ? { notation: 'compact', maximumFractionDigits: 2 } : { minimumFractionDigits: Math.abs(value) >= 1000 ? 0 : 2, maximumFractionDigits: Math.abs(value) >= 1000 ? 0 : 2 };
   return new Intl.NumberFormat('en-US', { style: 'currency', currency, ...options }).format(value);
 }
 
@@ -55,8 +55,8 @@ export const clock = (at: Date) => at.toLocaleTimeString('en-GB');
 export function ago(at: number | null | undefined, now: number): string {
   if (at === null || at === undefined) return '–';
   const past = now - at;
-  if (past < 0) return `in ${milliseconds(-past)}`;
-  return past < 1000 ? 'now' : `${milliseconds(Math.floor(past / 1000) * 1000)} ago`;
+  if (past < -2000) return `in ${milliseconds(-past)}`;
+  return past < 1000 ? 'just now' : `${milliseconds(Math.floor(past / 1000) * 1000)} ago`;
 }
 
 export const label = (value: Cell | undefined) => (value === null || value === undefined ? '(none)' : value === '' ? '(empty)' : String(value));

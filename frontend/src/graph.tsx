@@ -1,4 +1,5 @@
 // The road of a record as a graph in layers, from left to right.
+import { Fragment } from 'preact';
 import { memo } from 'preact/compat';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { ago, milliseconds, show } from './format';
@@ -16,7 +17,7 @@ const kinds: Record<string, [string, IconName]> = {
 };
 export const kindWords = (kind: string) => kinds[kind]?.[0] ?? kind.replace(/_/g, ' ');
 const ranks: Record<string, number> = { source: 0, stream: 1, streaming_view: 2, derived_view: 3, procedure: 4, table: 5, dashboard: 6 };
-const height = 92;
+const height = 104;
 const gapY = 20;
 
 interface Placed { node: Node; layer: number; order: number }
@@ -98,12 +99,17 @@ export const Graph = memo(function Graph({ nodes, edges, now, picked, onPick }: 
             <button key={id} class={`node ${node.status} ${picked === id ? 'picked' : ''} ${picked && picked !== id && !around.has(id) ? 'far' : ''}`} data-node={id} data-kind={node.kind}
               style={{ left: spot.x, top: spot.y, width, height }} aria-pressed={picked === id} title={node.error ?? node.name} onClick={() => onPick(picked === id ? null : id)}>
               <span class="node-kind"><Icon name={kinds[node.kind]?.[1] ?? 'table'} size={13} />{kindWords(node.kind)}<i class="dot" /></span>
-              <span class="node-name">{node.name}</span>
+              <span class="node-name">{node.name.split(/(?<=[_-])/).map((piece, index) => <Fragment key={index}>{piece}<wbr /></Fragment>)}</span>
               <span class="node-facts">
-                {node.rows !== null && <span><b>{show(node.rows, 'number', 'USD', true)}</b> {node.kind === 'source' ? 'items' : node.kind === 'stream' ? 'records' : 'rows'}</span>}
-                {node.lag_ms !== null && <span class="lag">{milliseconds(node.lag_ms)}</span>}
+                {node.rows !== null ? <span><b>{show(node.rows, 'number', 'USD', true)}</b> {node.kind === 'source' ? 'items' : node.kind === 'stream' ? 'records' : 'rows'}</span> : <span />}
+                {node.refresh_kind && <span class="lag">{/incremental/i.test(node.refresh_kind) ? 'delta' : 'in full'}</span>}
               </span>
-              <span class={`node-last ${node.error ? 'bad' : ''}`}>{node.error ? node.error : node.last_refresh !== null ? ago(node.last_refresh, now) : node.kind === 'dashboard' ? 'open' : node.status === 'waiting' ? 'not refreshed yet' : ' '}</span>
+              {node.error ? <span class="node-last bad">{node.error}</span> : (
+                <span class="node-last">
+                  <span>{node.last_refresh !== null ? ago(node.last_refresh, now) : node.kind === 'dashboard' ? 'live' : node.status === 'waiting' ? 'not refreshed yet' : ''}</span>
+                  {node.lag_ms !== null && <span class="lag" title="Lag">{milliseconds(node.lag_ms)}</span>}
+                </span>
+              )}
             </button>
           );
         })}

@@ -4,7 +4,6 @@ import type { Cell, Format, Grid, TileSpec } from './api';
 import type { Look } from './chart';
 import { axis, label, show } from './format';
 
-const font = 'inherit';
 const small = 11;
 
 // Colours belong to names, so that a filter never swaps them; the first names seen take the first colours.
@@ -18,11 +17,11 @@ export function colourIndex(scope: string, names: string[]): Map<string, number>
 
 export function base(look: Look): EChartsCoreOption {
   return {
-    animation: false, useUTC: true, textStyle: { fontFamily: font }, color: look.palette,
+    animation: false, useUTC: true, textStyle: { fontFamily: look.font }, color: look.palette,
     grid: { left: 4, right: 10, top: 30, bottom: 2, containLabel: true },
     tooltip: {
       trigger: 'axis', confine: true, backgroundColor: look.card, borderColor: look.line, borderWidth: 1, padding: [8, 10],
-      textStyle: { color: look.ink, fontSize: 12, fontFamily: 'inherit' }, axisPointer: { lineStyle: { color: look.muted, type: 'dashed' } },
+      textStyle: { color: look.ink, fontSize: 12 }, axisPointer: { lineStyle: { color: look.muted, type: 'dashed' } },
       extraCssText: 'border-radius:8px;box-shadow:0 6px 24px rgb(0 0 0/.16);',
     },
   };
@@ -30,22 +29,22 @@ export function base(look: Look): EChartsCoreOption {
 
 export const legend = (look: Look, data?: string[]) => ({
   top: 0, right: 4, icon: 'roundRect', itemWidth: 10, itemHeight: 10, itemGap: 14, type: 'plain', data,
-  textStyle: { color: look.muted, fontSize: small, fontFamily: 'inherit' }, inactiveColor: look.line,
+  textStyle: { color: look.muted, fontSize: small }, inactiveColor: look.line,
 });
 
 export const timeAxis = (look: Look, extra: object = {}) => ({
   type: 'time', axisLine: { lineStyle: { color: look.line } }, axisTick: { show: false }, splitLine: { show: false },
-  axisLabel: { color: look.muted, fontSize: small, hideOverlap: true, fontFamily: 'inherit' }, ...extra,
+  axisLabel: { color: look.muted, fontSize: small, hideOverlap: true }, ...extra,
 });
 
 export const valueAxis = (look: Look, format?: Format, currency?: string, extra: object = {}) => ({
   type: 'value', splitNumber: 4, axisLine: { show: false }, axisTick: { show: false }, splitLine: { lineStyle: { color: look.line, width: 1 } },
-  axisLabel: { color: look.muted, fontSize: small, fontFamily: 'inherit', formatter: (value: number) => axis(value, format, currency) }, ...extra,
+  axisLabel: { color: look.muted, fontSize: small, formatter: (value: number) => axis(value, format, currency) }, ...extra,
 });
 
 const categoryAxis = (look: Look, data: string[], extra: object = {}) => ({
   type: 'category', data, axisLine: { lineStyle: { color: look.line } }, axisTick: { show: false },
-  axisLabel: { color: look.muted, fontSize: small, fontFamily: 'inherit' }, ...extra,
+  axisLabel: { color: look.muted, fontSize: small }, ...extra,
 });
 
 function column(grid: Grid, name: string | null | undefined, fallback: number): number {
@@ -121,14 +120,14 @@ function ranking(tile: TileSpec, grid: Grid, chosen: (string | null)[], look: Lo
   const values = grid.values[column(grid, tile.y, 1)] ?? [];
   const all = base(look);
   return {
-    ...all, grid: { left: 4, right: 58, top: 2, bottom: 2, containLabel: true },
+    ...all, grid: { left: 4, right: 54, top: 2, bottom: 2, containLabel: true },
     tooltip: { ...(all.tooltip as object), trigger: 'item', ...tip(tile) },
     xAxis: valueAxis(look, tile.format, tile.currency, { show: false }),
-    yAxis: categoryAxis(look, names, { inverse: true, axisLine: { show: false }, axisLabel: { color: look.ink, fontSize: small, fontFamily: 'inherit', width: 110, overflow: 'truncate' } }),
+    yAxis: categoryAxis(look, names, { inverse: true, axisLine: { show: false }, axisLabel: { color: look.ink, fontSize: small, width: 110, overflow: 'truncate' } }),
     series: [{
       id: 'bars', type: 'bar', name: tile.measure || tile.title, barMaxWidth: 16, barCategoryGap: '28%', emphasis: { focus: 'none' },
       showBackground: true, backgroundStyle: { color: faded(look.accent.length === 7 ? look.accent : '#4477ff', 0.06), borderRadius: 4 },
-      label: { show: true, position: 'right', color: look.muted, fontSize: small, fontFamily: 'inherit', formatter: (item: { value: number }) => axis(item.value, tile.format, tile.currency) },
+      label: { show: true, position: 'right', color: look.muted, fontSize: small, formatter: (item: { value: number }) => axis(item.value, tile.format, tile.currency) },
       data: values.map((value, index) => ({ value, name: names[index], itemStyle: { color: look.palette[0], opacity: isChosen(chosen, names[index]!) ? 1 : 0.25, borderRadius: 4 } })),
     }],
   };
@@ -143,15 +142,15 @@ function donut(scope: string, tile: TileSpec, grid: Grid, chosen: (string | null
   return {
     ...all, tooltip: { ...(all.tooltip as object), trigger: 'item', ...tip(tile) },
     title: {
-      text: show(total, tile.format, tile.currency, true), subtext: tile.measure || '', left: 'center', top: '36%', itemGap: 2,
-      textStyle: { color: look.ink, fontSize: 17, fontWeight: 650, fontFamily: 'inherit' }, subtextStyle: { color: look.muted, fontSize: small, fontFamily: 'inherit' },
+      text: show(total, tile.format, tile.currency, true), subtext: tile.measure || '', left: 'center', top: '31%', itemGap: 5,
+      textStyle: { color: look.ink, fontSize: 18, fontWeight: 'bold' }, subtextStyle: { color: look.muted, fontSize: small },
     },
     legend: {
       ...legend(look), top: 'auto', right: 'auto', bottom: 0, left: 'center',
       formatter: (name: string) => `${name}  ${total ? ((100 * (values[names.indexOf(name)] ?? 0)) / total).toFixed(1) : 0} %`,
     },
     series: [{
-      id: 'shares', type: 'pie', name: tile.measure || tile.title, radius: ['54%', '78%'], center: ['50%', '45%'], label: { show: false }, emphasis: { scale: true, scaleSize: 4 },
+      id: 'shares', type: 'pie', name: tile.measure || tile.title, radius: ['50%', '71%'], center: ['50%', '41%'], label: { show: false }, emphasis: { scale: true, scaleSize: 4 },
       itemStyle: { borderColor: look.card, borderWidth: 2, borderRadius: 4 },
       data: names.map((name, at) => ({ name, value: values[at], itemStyle: { color: look.palette[(index.get(name) ?? 0) % look.palette.length], opacity: isChosen(chosen, name) ? 1 : 0.22 } })),
     }],

@@ -88,7 +88,7 @@ function MetricCard({ kind, series, text }: { kind: (typeof shown)[number]; seri
 function historyOption(grid: Grid): (look: Look) => EChartsCoreOption {
   return (look) => {
     const column = (name: string) => grid.values[grid.columns.findIndex((item) => item.name === name)] ?? [];
-    const [views, kinds, status, durations, starts] = [column('mv_name'), column('refresh_type'), column('status'), column('duration'), grid.times?.start_time ?? []];
+    const [views, full, status, durations, starts] = [column('mv_name'), column('is_full'), column('status'), column('duration'), grid.times?.start_time ?? []];
     const index = colourIndex('views', [...new Set(views.map(String))]);
     const all = base(look);
     const known = [...index.keys()].filter((view) => views.includes(view));
@@ -101,8 +101,8 @@ function historyOption(grid: Grid): (look: Look) => EChartsCoreOption {
       series: known.map((view) => ({
         id: view, name: view, type: 'scatter', itemStyle: { color: look.palette[index.get(view)! % look.palette.length] },
         data: views.flatMap((name, row) => (name !== view ? [] : [{
-          value: [starts[row], Number(durations[row] ?? 0) / 1000, view, String(kinds[row]), String(status[row])],
-          symbol: /recompute|full|manual/i.test(String(kinds[row])) && !/incremental/i.test(String(kinds[row])) ? 'diamond' : 'circle', symbolSize: /fail/i.test(String(status[row])) ? 10 : 6,
+          value: [starts[row], Number(durations[row] ?? 0), view, full[row] === 'true' ? 'in full' : 'by delta', String(status[row])],
+          symbol: full[row] === 'true' ? 'diamond' : 'circle', symbolSize: /fail/i.test(String(status[row])) ? 10 : 6,
           itemStyle: { color: /fail/i.test(String(status[row])) ? look.bad : undefined, opacity: 0.75 },
         }])),
       })),
@@ -118,8 +118,8 @@ function History({ value }: { value: unknown }) {
     if (!value || failed(value)) return null;
     const grid = value as Grid;
     const column = (name: string) => grid.values[grid.columns.findIndex((item) => item.name === name)] ?? [];
-    const times = column('duration').map((item) => Number(item ?? 0) / 1000).sort((one, two) => one - two);
-    const full = column('refresh_type').filter((item) => /recompute|full/i.test(String(item))).length;
+    const times = column('duration').map((item) => Number(item ?? 0)).sort((one, two) => one - two);
+    const full = column('is_full').filter((item) => item === 'true').length;
     const bad = column('status').filter((item) => /fail/i.test(String(item))).length;
     return { count: grid.row_count, full, bad, half: times[Math.floor(times.length / 2)], high: times[Math.floor(times.length * 0.99)] };
   }, [value]);
@@ -151,7 +151,7 @@ function Details({ node, edges, nodes, now, onClose, go }: { node: Node; edges: 
 
 const tabs: [string, string, string][] = [
   ['refreshes', 'Refresh history', 'No view was refreshed yet'], ['schedules', 'Schedules', 'No schedules'], ['runs', 'Schedule runs', 'Nothing has run yet'],
-  ['ledger', 'Ledger', 'Nothing was read yet'], ['quarantine', 'Quarantine', 'Nothing was set aside: every record could be read'],
+  ['ledger', 'Ledger', 'Nothing was read yet'], ['gaps', 'Gaps', 'No gap: every record that the stream kept was read'], ['quarantine', 'Quarantine', 'Nothing was set aside: every record could be read'],
 ];
 
 function Lists({ parts }: { parts: Record<string, unknown> }) {
@@ -167,21 +167,15 @@ function Lists({ parts }: { parts: Record<string, unknown> }) {
       }}>
         {tabs.map(([name, words]) => (
           <button key={name} role="tab" data-tab={name} tabIndex={tab === name ? 0 : -1} aria-selected={tab === name} class={tab === name ? 'on' : ''} onClick={() => setTab(name)}>
-            {words}{count(name) !== null && <small class={name === 'quarantine' && count(name) ? 'bad' : ''}>{count(name)}</small>}
+            {words}{count(name) !== null && <small class={(name === 'quarantine' || name === 'gaps') && count(name) ? 'bad' : ''}>{count(name)}</small>}
           </button>
         ))}
       </span>
     )}>
       {value === undefined ? <div class="loading" /> : failed(value) ? <ErrorBox error={value.error} />
-        : <GridTable grid={tab === 'refreshes' ? inMilliseconds(value as Grid) : value as Grid} formats={tab === 'refreshes' ? { duration: 'milliseconds' } : {}} empty={tabs.find(([name]) => name === tab)![2]} />}
+        : <GridTable grid={value as Grid} formats={tab === 'refreshes' ? { duration: 'milliseconds' } : {}} empty={tabs.find(([name]) => name === tab)![2]} />}
     </Card>
   );
-}
-
-// The history tells microseconds.
-function inMilliseconds(grid: Grid): Grid {
-  const at = grid.columns.findIndex((item) => item.name === 'duration');
-  return at < 0 ? grid : { ...grid, values: grid.values.map((column, index) => (index === at ? column.map((value) => (value === null ? null : Number(value) / 1000)) : column)) };
 }
 
 export function Pipeline({ paused, go }: { paused: boolean; go: (path: string) => void }) {
@@ -204,7 +198,7 @@ export function Pipeline({ paused, go }: { paused: boolean; go: (path: string) =
         <Card class="span-12 road" id="graph" title={<>Road {counts && <small>{counts.failed ? <span class="bad">{counts.failed} failed</span> : 'nothing failed'}{counts.late ? <span class="warn"> · {counts.late} late</span> : ''}</small>}</>}>
           {graph === undefined ? <div class="loading" /> : failed(graph) ? <ErrorBox error={graph.error} />
             : graph.nodes.length === 0 ? <div class="empty">Nothing here yet: apply a pipeline folder, or create a streaming view</div> : (
-              <div class="road-row">
+              <div class="road-rows">
                 <Graph nodes={graph.nodes} edges={graph.edges} now={now} picked={picked} onPick={setPicked} />
                 {node && <Details node={node} edges={graph.edges} nodes={graph.nodes} now={now} onClose={() => setPicked(null)} go={go} />}
               </div>
@@ -222,22 +216,30 @@ export function Pipeline({ paused, go }: { paused: boolean; go: (path: string) =
   );
 }
 
+const spellings = {
+  name: ['jobname', 'job_name', 'load_name', 'name'], status: ['status'], start: ['startdate', 'start_date', 'started_at', 'start_time'],
+  end: ['enddate', 'end_date', 'finished_at', 'ended_at', 'end_time'], error: ['errmsg', 'error', 'error_message'], rows: ['rows', 'row_count', 'written_count'],
+};
+
 function Audit({ grid, now }: { grid: Grid; now: number }) {
-  const at = (name: string) => grid.columns.findIndex((item) => item.name.toLowerCase() === name);
-  if (at('jobname') < 0 || at('status') < 0) return <GridTable grid={grid} />;
-  const value = (name: string, row: number) => (at(name) < 0 ? null : grid.values[at(name)]![row]);
-  const time = (name: string, row: number) => grid.times?.[grid.columns[at(name)]?.name ?? '']?.[row] ?? null;
+  const at = Object.fromEntries(Object.entries(spellings).map(([key, names]) => [key, grid.columns.findIndex((item) => names.includes(item.name.toLowerCase()))])) as Record<keyof typeof spellings, number>;
+  if (at.name < 0 || at.status < 0) return <GridTable grid={grid} />;
+  const value = (key: keyof typeof spellings, row: number) => (at[key] < 0 ? null : grid.values[at[key]]![row] ?? null);
+  const time = (key: keyof typeof spellings, row: number) => (at[key] < 0 ? null : grid.times?.[grid.columns[at[key]]!.name]?.[row] ?? null);
   if (grid.row_count === 0) return <div class="empty">No loads yet</div>;
   return (
     <div class="scroll" tabIndex={0}>
       <ul class="audit">
         {Array.from({ length: grid.row_count }, (_, row) => {
-          const [start, end] = [time('startdate', row), time('enddate', row)];
+          const [start, end] = [time('start', row), time('end', row)];
           return (
             <li key={row}>
-              <div class="audit-line"><b>{String(value('jobname', row))}</b><StatusWord value={String(value('status', row))} /></div>
-              <div class="audit-line muted"><span>{String(value('startdate', row) ?? '').slice(0, 19)}{start !== null && end !== null && end >= start ? ` · took ${milliseconds(end - start)}` : ''}</span><span>{ago(start, now)}</span></div>
-              {value('errmsg', row) && <p class="error-text">{String(value('errmsg', row))}</p>}
+              <div class="audit-line"><b>{String(value('name', row))}</b><StatusWord value={String(value('status', row))} /></div>
+              <div class="audit-line muted">
+                <span>{String(value('start', row) ?? 'never started').slice(0, 19)}{start !== null && end !== null && end >= start ? ` · took ${milliseconds(end - start)}` : ''}{value('rows', row) !== null ? ` · ${show(value('rows', row))} rows` : ''}</span>
+                <span>{start !== null && ago(start, now)}</span>
+              </div>
+              {value('error', row) && <p class="error-text">{String(value('error', row))}</p>}
             </li>
           );
         })}

@@ -111,7 +111,7 @@ const PivotTable = memo(function PivotTable({ value, title, measure, heat }: { v
     return found;
   }, [value]);
   const format = layout.aggregate === 'count' || layout.aggregate === 'count_distinct' ? 'number' : measure?.format;
-  const text = (cell: Cell | undefined) => (cell === undefined || cell === null ? '' : show(cell, format, measure?.currency, format === 'money'));
+  const text = (cell: Cell | undefined) => (cell === undefined || cell === null ? '' : show(cell, format, measure?.currency));
   const columns = heads(value.columns, columnsMax);
   const at = (row: Head, column: string) => (column === '' ? row.total : cells.get(row.key + separator + column));
   let rows = heads(value.rows, rowsMax);

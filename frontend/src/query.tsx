@@ -221,7 +221,7 @@ export function Query() {
             <footer class="status-line" role="status">
               {isRunning ? <><i class="dot running" /> running, {milliseconds(performance.now() - running)}</> : answer ? (
                 <>
-                  <span>{result ? <>{result.row_count !== null && <b data-rows>{show(result.row_count)} {result.row_count === 1 ? 'row' : 'rows'}</b>}{result.row_count === null && <b>{result.tag}</b>} · <span data-ms>{result.ms} ms</span></> : answer.error ? <span class="bad">failed</span> : 'nothing to run'}</span>
+                  <span>{answer.error ? <><b class="bad">failed</b> · <span data-ms>{milliseconds(answer.ms)}</span></> : result ? <>{result.row_count !== null && <b data-rows>{show(result.row_count)} {result.row_count === 1 ? 'row' : 'rows'}</b>}{result.row_count === null && <b>{result.tag}</b>} · <span data-ms>{result.ms} ms</span></> : 'nothing to run'}</span>
                   {result?.grid?.is_cut && <span class="warn">only the first {show(result.row_count)} rows were fetched</span>}
                   {result?.grid && <button class="ghost" onClick={download}><Icon name="save" size={13} /> CSV</button>}
                 </>

@@ -48,7 +48,8 @@ export function Spark({ values, tone }: { values: (number | null)[]; tone: strin
   const known = values.map((value) => Number(value ?? 0));
   if (known.length < 2) return <svg class="spark" aria-hidden="true" />;
   const [low, high] = [Math.min(...known), Math.max(...known)];
-  const span = high - low || 1;
+  // Noise of a few per cent must not look like a mountain range.
+  const span = Math.max(high - low, Math.abs(high) * 0.25) || 1;
   const points = known.map((value, index) => `${((index / (known.length - 1)) * 100).toFixed(2)},${(26 - ((value - low) / span) * 23).toFixed(2)}`).join(' ');
   return (
     <svg class={`spark ${tone}`} viewBox="0 0 100 28" preserveAspectRatio="none" aria-hidden="true">
@@ -79,13 +80,13 @@ export const Kpi = memo(function Kpi({ tile, value }: { tile: TileSpec; value: K
   );
 });
 
-const goodWords = /^(complete|completed|succeeded|success|ok|refresh completed successfully.*|refresh successfully.*|finished|active)$/i;
+const goodWords = /^(complete|completed|succeeded|success|ok|refresh success.*|refresh completed.*|read|finished|active)$/i;
 const badWords = /(fail|error|abort)/i;
 const waitWords = /^(running|ready|started|waiting|queued|submitted)$/i;
 
 export function StatusWord({ value }: { value: string }) {
   const tone = badWords.test(value) ? 'bad' : goodWords.test(value) ? 'good' : waitWords.test(value) ? 'wait' : '';
-  return tone ? <span class={`status ${tone}`} title={value}>{value.replace(/^Refresh completed successfully\b.*/i, 'Complete')}</span> : <>{value}</>;
+  return tone ? <span class={`status ${tone}`} title={value}>{/^refresh success|^refresh completed/i.test(value) ? (/scratch|recomput/i.test(value) ? 'Recomputed' : 'Complete') : value}</span> : <>{value}</>;
 }
 
 const isStatus = (name: string) => /status$/i.test(name);

@@ -29,7 +29,7 @@ class FakeSession:
     def __init__(self, cursor: duckdb.DuckDBPyConnection, asked: list[str]) -> None:
         self._cursor = cursor
         self._asked = asked
-        self.on_notice: Callable[[Notice], None] | None = None
+        self.on_notice: Callable[[Notice], None] = lambda _notice: None
         self.is_closed = False
 
     def execute_script(self, text: str) -> Iterator[Result]:
@@ -63,8 +63,7 @@ class FakeSession:
         self._asked.append(text.strip())
         noticed = re.match(r"\s*raise\s+'([^']*)'", text, re.IGNORECASE)
         if noticed:
-            if self.on_notice is not None:
-                self.on_notice(Notice(Severity.NOTICE, noticed[1]))
+            self.on_notice(Notice(Severity.NOTICE, noticed[1]))
             return Result("RAISE")
         try:
             found = self._cursor.execute(text, list(values))
@@ -90,7 +89,8 @@ def _translate(error: duckdb.Error, text: str, start: int) -> NearshiftError:
         span = Span(at, at + len(named[1]))
     if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
         name = named[1] if named else "?"
-        return UndefinedObject(f'relation "{name}" does not exist', span=span, detail="No schema of the search path has it.", hint="Check it.")
+        detail = "No schema of the search path has it."
+        return UndefinedObject(f'relation "{name}" does not exist', span=span, detail=detail, hint="Look at svv_tables.")
     if isinstance(error, duckdb.ParserException):
         return InvalidSql("syntax error", span=span, hint="Look at the words before the mark.")
     return InternalError(message, span=span)
@@ -158,14 +158,14 @@ class FakeWarehouse:
         self.execute(
             f"""
             INSERT INTO public.customer_transaction_fact SELECT * FROM make_transactions({count}, {seed}, 2);
-            INSERT INTO sys_mv_refresh_history SELECT name, 'public', 'Incremental', 'Refresh completed successfully',
-                now_utc() - to_microseconds(ms * 1000), now_utc(), ms * 1000
+            INSERT INTO sys_nearshift_refresh SELECT 'public', name, 'Auto', 'Refresh successfully updated MV incrementally',
+                now_utc() - to_microseconds(ms * 1000), now_utc(), {count}, false, NULL
                 FROM (VALUES ('demo_stream_vw', 24 + {seed % 37}), ('mv_customer_transaction_event', 41 + {seed % 23})) v(name, ms);
             INSERT INTO sys_nearshift_metric VALUES (date_trunc('second', now_utc()), 'demo-data-stream', {count}, {count * 720});
             UPDATE metadata_etl SET startdate = now_utc(), enddate = now_utc(), status = 'Complete'
                 WHERE jobname = 'Customer_Transaction_Fact_Load';
             UPDATE node SET row_count = row_count + {count}, last_refresh = now_utc(), lag_ms = {180 + seed % 300}
-                WHERE kind NOT IN ('source', 'stream');
+                WHERE kind NOT IN ('source', 'stream') AND name NOT LIKE '%provider%';
             UPDATE node SET row_count = row_count + {count} WHERE kind = 'stream'
             """
         )

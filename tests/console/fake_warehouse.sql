@@ -20,9 +20,9 @@ CREATE TABLE node (node_id varchar, kind varchar, schema_name varchar, name varc
 INSERT INTO node VALUES
     ('source:customer-transactions', 'source', NULL, 'customer-transactions', :transactions, NULL, NULL, NULL, NULL, NULL, NULL),
     ('stream:demo-data-stream', 'stream', 'demo_schema', 'demo-data-stream', :transactions * 2, 190, now_utc(), NULL, NULL, NULL, NULL),
-    ('view:demo_stream_vw', 'streaming_view', 'public', 'demo_stream_vw', :transactions * 2, 310, now_utc(), 'Refresh completed successfully', NULL, 'Incremental', NULL),
-    ('view:mv_customer_transaction_event', 'derived_view', 'public', 'mv_customer_transaction_event', :transactions * 2, 420, now_utc(), 'Refresh completed successfully', NULL, 'Incremental', NULL),
-    ('view:mv_provider_daily', 'derived_view', 'public', 'mv_provider_daily', 348, 9400, now_utc() - INTERVAL 9 SECOND, 'Refresh completed successfully', NULL, 'Recompute', 'count(DISTINCT) cannot be maintained from a delta'),
+    ('view:demo_stream_vw', 'streaming_view', 'public', 'demo_stream_vw', :transactions * 2, 310, now_utc(), 'Refresh successfully updated MV incrementally', NULL, 'incremental', NULL),
+    ('view:mv_customer_transaction_event', 'derived_view', 'public', 'mv_customer_transaction_event', :transactions * 2, 420, now_utc(), 'Refresh successfully updated MV incrementally', NULL, 'incremental', NULL),
+    ('view:mv_provider_daily', 'derived_view', 'public', 'mv_provider_daily', 348, 9400, now_utc() - INTERVAL 9 SECOND, 'Refresh successfully updated MV incrementally', NULL, 'full', 'count(DISTINCT) cannot be maintained from a delta'),
     ('procedure:sp_customer_transaction_fact', 'procedure', 'public', 'sp_customer_transaction_fact', NULL, NULL, now_utc(), 'Complete', NULL, NULL, NULL),
     ('procedure:sp_provider_dim', 'procedure', 'public', 'sp_provider_dim', NULL, NULL, now_utc() - INTERVAL 5 MINUTE, 'Failed', 'value too long for type character varying(8)', NULL, NULL),
     ('table:customer_transaction_fact', 'table', 'public', 'customer_transaction_fact', :transactions, 640, now_utc(), NULL, NULL, NULL, NULL),
@@ -48,12 +48,15 @@ CREATE TABLE sys_nearshift_schedule_run (name varchar, start_time timestamp, end
 INSERT INTO sys_nearshift_schedule_run SELECT 'load-facts', now_utc() - to_seconds(i * 5), now_utc() - to_seconds(i * 5) + INTERVAL 120 MILLISECOND, 'Complete', NULL FROM range(1, 40) r(i);
 CREATE TABLE sys_nearshift_metric (bucket timestamp, stream_name varchar, records bigint, bytes bigint);
 INSERT INTO sys_nearshift_metric SELECT date_trunc('second', now_utc()) - to_seconds(i), 'demo-data-stream', 380 + (hash(i) % 90)::int, 270000 + (hash(i + 5) % 60000)::int FROM range(1, 880) r(i);
-CREATE TABLE sys_mv_refresh_history (mv_name varchar, schema_name varchar, refresh_type varchar, status varchar, start_time timestamp, end_time timestamp, duration bigint);
-INSERT INTO sys_mv_refresh_history
-SELECT name, 'public', CASE WHEN name = 'mv_provider_daily' THEN 'Recompute' ELSE 'Incremental' END,
-       CASE WHEN hash(i) % 60 = 0 THEN 'Refresh failed. Serializable isolation violation' ELSE 'Refresh completed successfully' END,
-       now_utc() - to_seconds(i * 4), now_utc() - to_seconds(i * 4) + to_milliseconds(ms), ms * 1000
-FROM (SELECT i, name, (base + hash(i * 3 + base) % spread)::bigint AS ms FROM range(1, 120) r(i)
-      CROSS JOIN (VALUES ('demo_stream_vw', 28, 60), ('mv_customer_transaction_event', 45, 40), ('mv_provider_daily', 190, 160)) v(name, base, spread));
+CREATE TABLE sys_nearshift_refresh (schema_name varchar, mv_name varchar, refresh_type varchar, status varchar, start_time timestamp, end_time timestamp, row_count bigint, is_full boolean, reason varchar);
+INSERT INTO sys_nearshift_refresh
+SELECT 'public', name, 'Auto',
+       CASE WHEN hash(i) % 60 = 0 THEN 'Refresh failed. Serializable isolation violation' WHEN full_one THEN 'Refresh successfully recomputed MV from scratch' ELSE 'Refresh successfully updated MV incrementally' END,
+       now_utc() - to_seconds(i * 4), now_utc() - to_seconds(i * 4) + to_milliseconds(ms), CASE WHEN full_one THEN 348 ELSE 1600 END, full_one,
+       CASE WHEN full_one THEN 'count(DISTINCT) cannot be maintained from a delta' END
+FROM (SELECT i, name, full_one, (base + hash(i * 3 + base) % spread)::bigint AS ms FROM range(1, 120) r(i)
+      CROSS JOIN (VALUES ('demo_stream_vw', 28, 60, false), ('mv_customer_transaction_event', 45, 40, false), ('mv_provider_daily', 190, 160, true)) v(name, base, spread, full_one));
+CREATE VIEW sys_mv_refresh_history AS SELECT mv_name, schema_name, refresh_type, status, start_time, end_time, date_diff('microsecond', start_time, end_time) AS duration FROM sys_nearshift_refresh;
+CREATE TABLE sys_nearshift_gap (noticed_at timestamp, schema_name varchar, view_name varchar, stream_name varchar, shard_id varchar, after_position varchar, next_position varchar, reason varchar);
 CREATE VIEW svv_tables AS SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema = 'public' OR table_name LIKE 'sys%';
 CREATE VIEW svv_columns AS SELECT table_schema, table_name, column_name, lower(data_type) AS data_type, ordinal_position FROM information_schema.columns;

@@ -21,8 +21,9 @@ from starlette.routing import Route
 
 from nearshift import limits
 from nearshift.clock import Clock, SystemClock
+from nearshift.console.answers import Answers
 from nearshift.console.assets import Assets
-from nearshift.console.board import Answers, DashboardContent, checked, describe_folder, table_query
+from nearshift.console.board import DashboardContent, checked, describe_folder, table_query
 from nearshift.console.cells import Grid, to_csv
 from nearshift.console.choices import canonical, parse_choices
 from nearshift.console.definition import KpiTile, PivotTile, TableTile

@@ -2,73 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
+from nearshift.console.answers import Answers, Moment
 from nearshift.console.cells import Grid, to_text
 from nearshift.console.choices import Choices, parse_choices
 from nearshift.console.definition import Dashboard, KpiTile, PivotTile, TableTile, Tile
 from nearshift.console.describing import describe_board
 from nearshift.console.folder import DashboardFolder, Entry
-from nearshift.console.queries import Query, TileQueries, describe_query
-from nearshift.console.reader import Reader
+from nearshift.console.freshness import lag_of_all, lag_of_relation
+from nearshift.console.queries import Query, TileQueries
 from nearshift.console.replies import describe_error, encode
 from nearshift.errors import NearshiftError, UndefinedObject
-from nearshift.types import SqlType
-
-_LAG = Query("SELECT max(lag_ms) AS lag_ms FROM svv_nearshift_node WHERE kind IN ('streaming_view', 'derived_view')")
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When a pass happens: `number` is equal for passes that may share answers, `now` (aware) is where spans of time end."""
-
-    number: int
-    now: datetime
-
-
-class Answers:
-    """Answers of one moment, shared by all passes that ask the same at that moment. Safe to share between threads."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._lock = threading.Lock()
-        self._number = -1
-        self._found: dict[Query | str, Grid | tuple[Any, ...] | NearshiftError] = {}
-
-    def grid(self, moment: Moment, query: Query) -> Grid:
-        """Return the rows of `query`, asked at most about once per moment; raises NearshiftError."""
-        found = self._find(moment, query, lambda: self._reader.grid(query))
-        assert isinstance(found, Grid)
-        return found
-
-    def types(self, moment: Moment, board: Dashboard) -> dict[str, SqlType]:
-        """Return the types of a dashboard's dimensions."""
-        if board.relation is None or not board.dimensions:
-            return {}
-        text = describe_query(board)
-        columns = self._find(moment, text, lambda: self._reader.describe(text))
-        assert isinstance(columns, tuple)
-        return {name: column.type for name, column in zip(board.dimensions, columns, strict=True)}
-
-    def _find(self, moment: Moment, key: Query | str, ask: Callable[[], Grid | tuple[Any, ...]]) -> Grid | tuple[Any, ...]:
-        with self._lock:
-            if moment.number != self._number:
-                self._number, self._found = moment.number, {}
-            kept = self._found
-            found = kept.get(key)
-        if found is None:
-            try:
-                found = ask()
-            except NearshiftError as error:
-                found = error
-            kept[key] = found  # the dictionary of this moment, even if another has begun
-        if isinstance(found, NearshiftError):
-            raise found
-        return found
 
 
 def part(build: Callable[[], object]) -> bytes:
@@ -82,12 +27,6 @@ def part(build: Callable[[], object]) -> bytes:
 def describe_folder(folder: DashboardFolder) -> list[dict[str, object]]:
     """Return what the navigation shows of each dashboard."""
     return [{"name": entry.name, "title": entry.title, "is_broken": entry.error is not None} for entry in folder.entries()]
-
-
-def lag_of(answers: Answers, moment: Moment) -> dict[str, object]:
-    """Return the largest lag of any view, in milliseconds or None."""
-    rows = answers.grid(moment, _LAG).rows()
-    return {"lag_ms": None if not rows or rows[0][0] is None else float(rows[0][0])}
 
 
 class DashboardContent:
@@ -105,16 +44,19 @@ class DashboardContent:
 
     def parts(self, moment: Moment) -> dict[str, bytes]:
         """Run the pass: `navigation`, `fresh`, and `error` or `spec`, `filter:<dimension>` and `tile:<id>`."""
-        common = {
-            "navigation": part(lambda: describe_folder(self._folder)),
-            "fresh": part(lambda: lag_of(self._answers, moment)),
-        }
+        common = {"navigation": part(lambda: describe_folder(self._folder))}
         try:
             board = checked(self._folder.find(self._name), self._name)
             choices = parse_choices(self._choices, board)
         except NearshiftError as error:
             return common | {"error": encode(describe_error(error))}
+        common["fresh"] = part(lambda: self._lag(board, moment))
         return common | {"spec": encode(describe_board(board))} | self._tiles(board, choices, moment)
+
+    def _lag(self, board: Dashboard, moment: Moment) -> object:
+        if board.relation is None:
+            return lag_of_all(self._answers, moment)
+        return lag_of_relation(self._answers, moment, board.relation)
 
     def _tiles(self, board: Dashboard, choices: Choices, moment: Moment) -> dict[str, bytes]:
         try:

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from nearshift import limits
 from nearshift.clock import Clock
-from nearshift.console.board import Moment
+from nearshift.console.answers import Moment
 from nearshift.console.replies import describe_error, encode, iso
 from nearshift.console.source import Subscription
 from nearshift.errors import Conflict, InternalError

@@ -117,7 +117,8 @@ class TileQueries:
         grain = next((grain for most, grain in _TREND_GRAINS if span <= most), Grain.DAY)
         parameters = _Parameters()
         where = self._condition(parameters, None)
-        where = f"{where} AND {self._between(parameters, tile.time, self._now - span, None)}"
+        start, end = _whole(self._now - span, grain), _whole(self._now, grain)  # no unit that has only begun, since it looks like a fall
+        where = f"{where} AND {self._between(parameters, tile.time, start, end)}"
         moment = f"date_trunc('{grain.value}', {self._column(tile.time)})"
         columns = f"{moment} AS at, {self._measure(tile.measure)} AS value"
         return parameters.query(_select(columns, self._board, f"WHERE {where} GROUP BY 1 ORDER BY 1 LIMIT {limits.CONSOLE_ROWS_MAX}"))
@@ -127,7 +128,8 @@ class TileQueries:
         parameters = _Parameters()
         where = self._condition(parameters, {tile.x, tile.by} - {None})
         if tile.window is not None:
-            where = f"{where} AND {self._between(parameters, tile.x, self._now - parse_span(tile.window), None)}"
+            start = _whole(self._now - parse_span(tile.window), tile.grain or self._board.dimensions[tile.x].grain)
+            where = f"{where} AND {self._between(parameters, tile.x, start, None)}"
         x = self._grouped(tile.x, tile.grain)
         y = self._measure(tile.y)
         is_time = self._is_time(tile.x)
@@ -255,3 +257,15 @@ def _moment_type(kind: SqlType) -> SqlType:
 
 def _moment(instant: datetime, kind: SqlType) -> datetime:
     return instant if kind.kind is Kind.TIMESTAMPTZ else instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def _whole(instant: datetime, grain: Grain | None) -> datetime:
+    """Return the start of the unit (at most a day) that `instant` is in, so that the first group is not cut."""
+    if grain is None:
+        return instant
+    cut: dict[str, int] = {"microsecond": 0}
+    for unit, name in ((Grain.SECOND, "second"), (Grain.MINUTE, "minute"), (Grain.HOUR, "hour")):
+        if unit is grain:
+            break
+        cut[name] = 0
+    return instant.astimezone(UTC).replace(**cut)  # type: ignore[arg-type]

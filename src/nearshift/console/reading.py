@@ -30,7 +30,7 @@ _WORDS = (("`", ""), ("expected str", "expected text"), ("got str", "got text"),
 _WHERE = re.compile(r" - at `\$([^`]*)`\Z")
 _TOP_KEYS = ("title", "description", "order", "relation", "dimensions", "measures", "filters", "tiles", "audit")
 _SIZES: dict[str, tuple[int, int]] = {
-    "kpi": (2, 3), "line": (6, 7), "area": (6, 7), "bar": (3, 7), "donut": (3, 7), "table": (6, 8), "pivot": (6, 8),
+    "kpi": (2, 3), "line": (6, 7), "area": (6, 7), "bar": (3, 7), "donut": (3, 7), "table": (6, 8), "pivot": (6, 10),
 }  # fmt: skip
 
 

@@ -6,21 +6,24 @@ Everything is plain SQL over system views; a view that fails shows its error in 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
 from typing import Any
 
 from nearshift.clock import Clock
-from nearshift.console.board import Answers, Moment, describe_folder, lag_of, part
-from nearshift.console.cells import to_milliseconds
+from nearshift.console.answers import Answers, Moment
+from nearshift.console.board import describe_folder, part
+from nearshift.console.cells import Grid, to_milliseconds
 from nearshift.console.folder import DashboardFolder
+from nearshift.console.freshness import lag_of_all
 from nearshift.console.queries import Query, quote
 from nearshift.console.source import ConsoleSource
-from nearshift.types import TIMESTAMP
+from nearshift.types import DOUBLE, TIMESTAMP, Kind
 
 # Above this, a view that is behind is shown as late.
 LATE_MS = 5_000
+# What an audit table may call the start of a load; the newest stands first.
+_STARTS = frozenset({"startdate", "start_date", "started_at", "start_time"})
 _METRIC_MINUTES = 15
 # The series may come from CloudWatch, which is slow and paid by the call; they change once a second at most.
 _METRICS_KEPT_SECONDS = 2.0
@@ -31,10 +34,6 @@ _NODES = Query(
 )
 _EDGES = Query("SELECT from_id, to_id FROM svv_nearshift_edge ORDER BY from_id, to_id")
 _LISTS: dict[str, Query] = {
-    "refreshes": Query(
-        "SELECT start_time, schema_name, mv_name, refresh_type, status, duration, end_time "
-        "FROM sys_mv_refresh_history ORDER BY start_time DESC LIMIT 500"
-    ),
     "ledger": Query(
         "SELECT view_name, shard_id, read_rows, stored_rows, filtered_rows, quarantined_rows, skipped_rows "
         "FROM sys_nearshift_ledger ORDER BY view_name, shard_id LIMIT 500"
@@ -47,10 +46,18 @@ _LISTS: dict[str, Query] = {
         "SELECT name, expression, statement, next_run, last_start, last_end, last_status, last_error "
         "FROM sys_nearshift_schedule ORDER BY name LIMIT 200"
     ),
+    "gaps": Query(
+        "SELECT noticed_at, view_name, stream_name, shard_id, after_position, next_position, reason "
+        "FROM sys_nearshift_gap ORDER BY noticed_at DESC LIMIT 100"
+    ),
     "runs": Query(
         "SELECT start_time, name, end_time, status, error_message FROM sys_nearshift_schedule_run ORDER BY start_time DESC LIMIT 200"
     ),
 }
+_REFRESHES = Query(
+    "SELECT start_time, schema_name, mv_name, refresh_type, is_full, status, row_count, reason, end_time "
+    "FROM sys_nearshift_refresh ORDER BY start_time DESC LIMIT 500"
+)
 _RATES_TEXT = (
     "SELECT bucket, stream_name, records, bytes FROM sys_nearshift_metric WHERE bucket >= $1 ORDER BY bucket, stream_name LIMIT 10000"
 )
@@ -97,10 +104,11 @@ class PipelineContent:
         """Run the pass: `graph`, `rates`, `metrics`, the lists, and one `audit:<table>` for each table that a dashboard names."""
         found = {
             "navigation": part(lambda: describe_folder(self._folder)),
-            "fresh": part(lambda: lag_of(self._answers, moment)),
+            "fresh": part(lambda: lag_of_all(self._answers, moment)),
             "graph": part(lambda: self._graph(moment)),
             "rates": part(lambda: self._rates(moment)),
             "metrics": self._stream_metrics(),
+            "refreshes": part(lambda: self._refreshes(moment)),
         }
         for name, query in _LISTS.items():
             found[name] = part(lambda query=query: self._list(moment, query))  # type: ignore[misc]
@@ -110,8 +118,16 @@ class PipelineContent:
         return found
 
     def _list(self, moment: Moment, query: Query) -> object:
-        grid = self._answers.grid(moment, query)
-        return grid.text() | {"times": _times(grid.names, grid.columns)}
+        return _with_times(self._answers.grid(moment, query))
+
+    def _refreshes(self, moment: Moment) -> object:
+        grid = self._answers.grid(moment, _REFRESHES)
+        starts, ends = grid.columns[0], grid.columns[-1]
+        took = tuple(
+            None if start is None or end is None else (end - start).total_seconds() * 1000 for start, end in zip(starts, ends, strict=True)
+        )
+        names, types = (*grid.names[:6], "duration", *grid.names[6:]), (*grid.types[:6], DOUBLE, *grid.types[6:])
+        return _with_times(Grid(names, types, (*grid.columns[:6], took, *grid.columns[6:]), grid.is_cut))
 
     def _graph(self, moment: Moment) -> object:
         nodes = [self._node(row) for row in self._answers.grid(moment, _NODES).rows()]
@@ -165,23 +181,23 @@ class PipelineContent:
 
     def _audit(self, moment: Moment, table: str) -> object:
         grid = self._answers.grid(moment, Query(f"SELECT * FROM {quote(table)} LIMIT 500"))  # noqa: S608 - a checked, quoted name
-        names = [name.lower() for name in grid.names]
-        if "startdate" in names:
-            key = grid.columns[names.index("startdate")]
-            order = sorted(range(grid.row_count), key=lambda index: (key[index] is not None, key[index]), reverse=True)
-            columns = tuple(tuple(column[index] for index in order) for column in grid.columns)
-            grid = type(grid)(grid.names, grid.types, columns, grid.is_cut)
-        return grid.text() | {"times": _times(grid.names, grid.columns)}
+        start = next((index for index, name in enumerate(grid.names) if name.lower() in _STARTS), None)
+        if start is None:
+            return _with_times(grid)
+        key = grid.columns[start]
+        order = sorted(range(grid.row_count), key=lambda index: (key[index] is not None, key[index]), reverse=True)
+        columns = tuple(tuple(column[index] for index in order) for column in grid.columns)
+        return _with_times(Grid(grid.names, grid.types, columns, grid.is_cut))
 
 
-def _times(names: tuple[str, ...], columns: tuple[tuple[Any, ...], ...]) -> Mapping[str, object]:
-    """Return the instants of the columns that the browser draws on an axis or as an age."""
-    wanted = {"start_time", "end_time", "last_start", "last_end", "next_run", "startdate", "enddate", "quarantined_at"}
-    return {
-        name: [to_milliseconds(value) if hasattr(value, "year") else None for value in column]
-        for name, column in zip(names, columns, strict=True)
-        if name.lower() in wanted
+def _with_times(grid: Grid) -> dict[str, object]:
+    """Return the grid as text, and beside it the instants that the browser draws on an axis or as an age."""
+    moments = {
+        name: [to_milliseconds(value) for value in column]
+        for name, kind, column in zip(grid.names, grid.types, grid.columns, strict=True)
+        if kind.kind in {Kind.TIMESTAMP, Kind.TIMESTAMPTZ}
     }
+    return grid.text() | {"times": moments}
 
 
 def _empty_node(node_id: str, kind: str, name: str) -> dict[str, object]:

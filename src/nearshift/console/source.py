@@ -15,7 +15,7 @@ from nearshift.types import SqlType
 class Session(Protocol):
     """One conversation with the warehouse; one thread at a time, save `interrupt`."""
 
-    on_notice: Callable[[Notice], None] | None
+    on_notice: Callable[[Notice], None]
 
     def execute_script(self, text: str) -> Iterator[Result]:
         """Run the statements of `text` in turn; spans of errors are places in `text`."""
