@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", envvar="NEARSHIFT_DIR", help="The pipeline folder.", show_default="here")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", envvar="NEARSHIFT_DIR", help="The pipeline folder.", show_default="here")]
 InFolder = Annotated[Path, typer.Option("--dir", metavar="DIR", envvar="NEARSHIFT_DIR", help="The pipeline folder.", show_default="here")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(metavar="[QUERY]", help="One or more statements.")] = None,
+    query: Annotated[str | None, typer.Argument(metavar="QUERY", help="One or more statements.")] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the statements from a file.")] = None,
     folder: InFolder = Path(),
     as_json: AsJson = False,  # noqa: FBT002
