@@ -33,7 +33,8 @@ def connect(path: str | Path | None = None, *, is_started: bool = False) -> Conn
     PostgreSQL client instead.
     """
     if isinstance(path, str) and path.split("://", 1)[0] in {"postgresql", "postgres", "redshift"}:
-        raise NotSupported("nearshift.connect opens warehouses in this process", hint="Use psycopg or redshift_connector for a running server.")
+        hint = "Use psycopg or redshift_connector for a running server."
+        raise NotSupported("nearshift.connect opens warehouses in this process", hint=hint)
     file = None if path is None else Path(path)
     if file is not None and file.is_dir():
         file = file / ".nearshift" / "warehouse.duckdb"

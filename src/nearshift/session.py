@@ -350,7 +350,7 @@ class Session:
             self._failed(text, error, is_own=is_own)
             raise
         if result.columns is not None:
-            result.batches = self._followed(text, result, is_own=is_own)
+            result.batches = self._followed(text, result, result.batches, is_own=is_own)
         else:
             if is_own:
                 self._finish(text)
@@ -371,12 +371,14 @@ class Session:
             raise
         self.settings.transaction_ended(is_committed=True)
 
-    def _followed(self, text: str, result: Result, *, is_own: bool) -> Iterator[pa.RecordBatch]:
+    def _followed(
+        self, text: str, result: Result, batches: Iterator[pa.RecordBatch], *, is_own: bool
+    ) -> Iterator[pa.RecordBatch]:
         """Pass a result's batches on, and end its transaction after the last one."""
         count = 0
         is_complete = False
         try:
-            for batch in result.batches:
+            for batch in batches:
                 count += batch.num_rows
                 yield batch
             is_complete = True
@@ -489,7 +491,8 @@ class Session:
                 error.span = error.span.shifted(start)
             raise
 
-    def _dispatch(self, statement: st.Statement) -> Result:  # noqa: C901 - the one match over all statements
+    def dispatch(self, statement: st.Statement) -> Result:
+        """Hand a statement to its command, inside the open transaction."""
         """Hand a statement to its command, inside the open transaction."""
         match statement:
             case st.Query():

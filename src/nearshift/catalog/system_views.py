@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from nearshift.sql.names import quote
 from nearshift.sql.relations import Column, Relation, RelationKind
 from nearshift.types import parse_type
 
@@ -28,7 +29,9 @@ def system_relation(schema: str, name: str) -> Relation | None:
     view = views().get((schema, name))
     if view is None:
         return None
-    return Relation(schema, name, RelationKind.SYSTEM, view.columns, f"({view.query})")
+    names = ", ".join(quote(column.name) for column in view.columns)
+    source = f"(SELECT * FROM ({view.query}) AS answer({names}))"  # noqa: S608 - a constant query and its constant names
+    return Relation(schema, name, RelationKind.SYSTEM, view.columns, source)
 
 
 @cache

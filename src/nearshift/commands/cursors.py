@@ -5,17 +5,18 @@ A cursor belongs to its transaction, goes forward only, and its rows are compute
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from nearshift.errors import DuplicateObject, InvalidSql, UndefinedObject
+from nearshift.commands.results import arrow_table
+from nearshift.errors import DuplicateObject, InvalidSql, Span, UndefinedObject
 from nearshift.results import Result
 from nearshift.sql import statements as st
 from nearshift.sql.names import fold
-from nearshift.sql.relations import Column, Lowered
+from nearshift.sql.relations import Column
 
 if TYPE_CHECKING:
     from nearshift.session import Session
@@ -23,35 +24,44 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Cursor:
-    """An open cursor: its translation, the values that its parameters had, and its rows once the first FETCH has come."""
+    """An open cursor: its columns, how to get its rows at the first FETCH, the rows once they are there, and the place reached."""
 
-    lowered: Lowered
-    values: list[object]
+    columns: tuple[Column, ...]
+    fill: Callable[[], pa.Table]
     rows: pa.Table | None = None
     at: int = 0
-    names: tuple[str, ...] = field(default=())
+
+    def take(self, count: int | None) -> pa.Table:
+        """Return the next rows; None means all that are left."""
+        if self.rows is None:
+            self.rows = self.fill()
+        taken = self.rows.slice(self.at, count) if count is not None else self.rows.slice(self.at)
+        self.at += len(taken)
+        return taken
 
 
-def open_cursor(session: Session, name: str, query: str) -> None:
-    """Open a cursor over a query. Raises InvalidSql (42P03) when one of that name is open."""
-    if name in session.cursors:
-        raise DuplicateObject(f'cursor "{name}" already exists', sqlstate="42P03")
+def query_cursor(session: Session, query: str) -> Cursor:
+    """Return a cursor over a query, with the values that its parameters have now."""
     lowered = session.lower(query)
-    session.cursors[name] = Cursor(lowered, session.values_for(lowered))
+    values = session.values_for(lowered)
+
+    def fill() -> pa.Table:
+        batches = list(session.tx.connection.stream(lowered.sql, values))
+        return pa.Table.from_batches(batches) if batches else arrow_table(lowered.columns, [])
+
+    return Cursor(lowered.columns, fill)
 
 
-def fetch_rows(session: Session, name: str, count: int | None) -> pa.Table:
-    """Take the next rows of a cursor; None means all. Raises UndefinedObject (34000) for an unknown cursor."""
+def rows_cursor(columns: tuple[Column, ...], rows: Iterator[tuple[object, ...]]) -> Cursor:
+    """Return a cursor over rows that a procedure left open."""
+    return Cursor(columns, lambda: arrow_table(columns, list(rows)))
+
+
+def _found(session: Session, name: str, span: Span) -> Cursor:
     cursor = session.cursors.get(name)
     if cursor is None:
-        raise UndefinedObject(f'cursor "{name}" does not exist', sqlstate="34000")
-    if cursor.rows is None:
-        batches = list(session.tx.connection.stream(cursor.lowered.sql, cursor.values))
-        empty = pa.table({f"c{i}": pa.array([], pa.string()) for i in range(len(cursor.lowered.columns))})
-        cursor.rows = pa.Table.from_batches(batches) if batches else empty
-    taken = cursor.rows.slice(cursor.at, count) if count is not None else cursor.rows.slice(cursor.at)
-    cursor.at += len(taken)
-    return taken
+        raise UndefinedObject(f'cursor "{name}" does not exist', sqlstate="34000", span=span)
+    return cursor
 
 
 def use_cursor(session: Session, statement: st.DeclareCursor | st.Fetch | st.CloseCursor) -> Result:
@@ -64,12 +74,13 @@ def use_cursor(session: Session, statement: st.DeclareCursor | st.Fetch | st.Clo
             if session.cursors:
                 raise InvalidSql("only one cursor can be open at a time", sqlstate="42P03", span=name.span, hint="CLOSE the other one.")
             with session.shifted(query.span.start):
-                open_cursor(session, fold(name.text, name.is_quoted, rules), query.text)
+                session.cursors[fold(name.text, name.is_quoted, rules)] = query_cursor(session, query.text)
             return Result("DECLARE CURSOR")
         case st.Fetch(cursor=name, count=count):
             folded = fold(name.text, name.is_quoted, rules)
-            taken = fetch_rows(session, folded, count)
-            return Result("FETCH", session.cursors[folded].lowered.columns, iter(_batches(taken)), row_count=len(taken))
+            cursor = _found(session, folded, name.span)
+            taken = cursor.take(count)
+            return Result("FETCH", cursor.columns, iter(taken.to_batches()), row_count=len(taken))
         case st.CloseCursor(cursor=name):
             folded = fold(name.text, name.is_quoted, rules)
             if session.cursors.pop(folded, None) is None:
@@ -77,14 +88,10 @@ def use_cursor(session: Session, statement: st.DeclareCursor | st.Fetch | st.Clo
             return Result("CLOSE CURSOR")
 
 
-def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    yield from table.to_batches()
-
-
 def describe_fetch(session: Session, statement: st.Fetch) -> tuple[Column, ...] | None:
     """Return the columns of a cursor's rows."""
     cursor = session.cursors.get(fold(statement.cursor.text, statement.cursor.is_quoted, session.settings.rules))
-    return cursor.lowered.columns if cursor else None
+    return cursor.columns if cursor else None
 
 
 def use_prepared(session: Session, statement: st.Prepare | st.Execute | st.Deallocate) -> Result:

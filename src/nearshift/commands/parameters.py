@@ -127,7 +127,7 @@ def _objects(session: Session, statement: st.ShowObjects) -> list[tuple[object, 
         entry = session.snapshot.relations.get((parts[-2] if len(parts) > 1 else "public", parts[-1] if parts else ""))
         rows = [
             (
-                database, entry.schema, entry.name, c.name, i, c.default_text, "YES" if c.is_nullable else "NO", c.type.kind.value,
+                database, parts[-2] if len(parts) > 1 else "public", parts[-1], c.name, i, c.default_text, "YES" if c.is_nullable else "NO", c.type.kind.value,
                 c.type.length, c.type.precision, c.type.scale, c.comment,
             )
             for i, c in enumerate(entry.columns if entry else (), start=1)

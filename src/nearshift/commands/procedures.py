@@ -13,6 +13,7 @@ from nearshift.catalog.catalog import Rows
 from nearshift.catalog.entities import ProcedureEntry
 from nearshift.commands import tables
 from nearshift.commands.assigning import assign
+from nearshift.commands.cursors import rows_cursor
 from nearshift.commands.results import rows_result
 from nearshift.errors import Cancelled, DuplicateObject, InvalidSql, NearshiftError, NotSupported, UndefinedObject
 from nearshift.plpgsql.compiled import CompiledProcedure, compile_procedure
@@ -92,7 +93,8 @@ def change_routine(session: Session, statement: st.DropRoutine | st.AlterProcedu
     if isinstance(statement, st.AlterProcedure):
         return _alter(session, statement)
     if statement.kind is not st.ObjectKind.PROCEDURE:
-        raise UndefinedObject(f'function "{statement.routines[0].name}" does not exist', sqlstate="42883", span=statement.routines[0].name.span)
+        name = statement.routines[0].name
+        raise UndefinedObject(f'function "{name}" does not exist', sqlstate="42883", span=name.span)
     for routine in statement.routines:
         entry = _named(session, routine, is_optional=statement.if_exists)
         if entry is None:
@@ -205,17 +207,12 @@ def call(session: Session, statement: st.Call) -> Result:
     own_values = _arguments(session, statement)
     entry = resolve(session, statement.name, tuple(value.type for value in own_values))
     with _applied(session, entry) as procedure:
-        outputs = interpret(procedure, own_values, runner, is_in_block=session.is_in_block)
-    labels = tuple(parameter.name for parameter in _outputs(procedure))
-    if not labels:
+        returned = interpret(procedure, own_values, runner, is_in_block=session.is_in_block)
+    for cursor in returned.cursors:
+        session.cursors[cursor.name] = rows_cursor(cursor.columns, cursor.rows)
+    if not returned.columns:
         return Result("CALL")
-    row = tuple(value.value for value in outputs)
-    types = tuple(value.type for value in outputs)
-    return rows_result("CALL", tuple(c.name for c in _output_columns(procedure)), [row], types)
-
-
-def _outputs(procedure: CompiledProcedure) -> list[st.Argument]:
-    return [p for p in procedure.parameters if p.mode is not st.ArgumentMode.IN]  # type: ignore[misc]
+    return rows_result("CALL", tuple(c.name for c in returned.columns), [returned.values], tuple(c.type for c in returned.columns))
 
 
 def _output_columns(procedure: CompiledProcedure) -> tuple[Column, ...]:
@@ -255,7 +252,8 @@ def describe_call(
     session: Session, statement: st.Call, parameter_types: tuple[SqlType | None, ...]
 ) -> tuple[tuple[SqlType, ...], tuple[Column, ...] | None]:
     """Return the types of a CALL's client parameters and the columns of its output row."""
-    types, client = [], {}
+    types: list[SqlType] = []
+    client: dict[int, SqlType] = {}
     for argument in statement.arguments:
         lowered = session.lower(f"SELECT {argument.text}")
         types.append(lowered.columns[0].type)

@@ -56,11 +56,12 @@ def create_table(session: Session, statement: st.CreateTable) -> Result:
 
 def create_table_as(session: Session, statement: st.CreateTableAs | st.SelectInto) -> Result:
     """Run CREATE TABLE … AS, or SELECT … INTO; the columns take the query's names and types."""
+    renamed: tuple[st.Name, ...] = ()
     if isinstance(statement, st.SelectInto):
-        name, query, renamed, parts = statement.target, statement.query, (), st.Storage()
+        name, query, parts, start = statement.target, statement.query, st.Storage(), 0
     else:
-        name, query, renamed, parts = statement.name, statement.query.text, statement.column_names, statement.storage
-    start = 0 if isinstance(statement, st.SelectInto) else statement.query.span.start
+        name, query, parts, start = statement.name, statement.query.text, statement.storage, statement.query.span.start
+        renamed = statement.column_names
     with session.shifted(start):
         lowered = session.lower(query)
     rules = session.settings.rules
@@ -469,7 +470,7 @@ def _drop_schema(session: Session, name: st.QualifiedName, *, if_exists: bool, i
     readers = [r for r in session.snapshot.relations.values() if any(base[0] == folded for base in r.bases)]
     procedures = [p for found in session.snapshot.procedures.values() for p in found if p.schema == folded]
     if (inside or readers or procedures) and not is_cascade:
-        first = (inside or readers or [None])[0]
+        first = next(iter([*inside, *readers]), None)
         raise Conflict(
             f"cannot drop schema {folded} because other objects depend on it",
             sqlstate="2BP01",
