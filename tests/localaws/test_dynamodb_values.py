@@ -13,6 +13,7 @@ from nearshift.localaws.errors import AwsError
 from nearshift.localaws.items import encode_item, has_binary, normalise_item, normalise_value
 from nearshift.localaws.items_numbers import normal_number, number_size, sortable_number
 
+INVALID = "One or more parameter values were invalid"
 exact = st.builds(
     lambda sign, digits, exponent: Decimal((sign, digits, exponent)),
     st.sampled_from([0, 1]),
@@ -90,9 +91,9 @@ def test_values_nest_31_containers_deep() -> None:
             "ValidationException",
             "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes",
         ),
-        ({"NULL": False}, "ValidationException", "One or more parameter values were invalid: Null attribute value types must have the value of true"),
-        ({"SS": []}, "ValidationException", "One or more parameter values were invalid: An string set  may not be empty"),
-        ({"SS": ["a", "a"]}, "ValidationException", "One or more parameter values were invalid: Input collection [a, a] contains duplicates."),
+        ({"NULL": False}, "ValidationException", f"{INVALID}: Null attribute value types must have the value of true"),
+        ({"SS": []}, "ValidationException", f"{INVALID}: An string set  may not be empty"),
+        ({"SS": ["a", "a"]}, "ValidationException", f"{INVALID}: Input collection [a, a] contains duplicates."),
         ({"NS": ["1", "1.0"]}, "ValidationException", "Input collection contains duplicates"),
         ({"N": 5}, "SerializationException", "NUMBER_VALUE cannot be converted to String"),
         ({"S": True}, "SerializationException", "TRUE_VALUE cannot be converted to String"),

@@ -2,9 +2,10 @@
 
 Where moto is known to differ from DynamoDB the cases keep away from it:
 - it keeps numbers as they were written (`50.00`), so numbers are compared by value;
-- it cannot follow a list index in a filter, and orders `<>` on a missing attribute otherwise, so conditions use neither;
+- it cannot follow a list index in a filter, and takes `<>` on a missing attribute otherwise, so conditions use neither;
 - it compares strings by code points and numbers as Python does, which is the same here;
-- it takes a missing attribute for equal to NULL and false for equal to 0, and ignores SET below a value that is no map: nothing of that is asked for;
+- it takes a missing attribute for equal to NULL and a boolean for a number, and ignores SET below a value that is no map: nothing of
+  that is asked for;
 - it writes a stream record for a write that changes nothing (see test_dynamodb_capture).
 """
 
@@ -55,7 +56,7 @@ values: st.SearchStrategy[Value] = st.recursive(
     ),
     max_leaves=4,
 )
-items = st.dictionaries(st.sampled_from(NAMES), values, max_size=4)
+items: st.SearchStrategy[dict[str, Value]] = st.dictionaries(st.sampled_from(NAMES), values, max_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def _names(expression: str) -> dict[str, str]:
 
 
 @SLOW
-@given(item=items, condition=conditions())
+@given(item=items.filter(lambda item: "BOOL" not in str(item)), condition=conditions())
 def test_conditions_say_what_moto_says(moto_table: Any, item: dict[str, Value], condition: tuple[str, dict[str, Value]]) -> None:
     text, literals = condition
     moto_table.put_item(TableName="peer", Item={"pk": {"S": "k"}, **copy.deepcopy(item)})
@@ -143,7 +144,8 @@ def test_conditions_say_what_moto_says(moto_table: Any, item: dict[str, Value], 
         moto_table.delete_item(**arguments)
         theirs = True
     except ClientError as error:
-        assert error.response["Error"]["Code"] == "ConditionalCheckFailedException", error
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
         theirs = False
     except MOTO_FAULTS:
         reject()
@@ -224,7 +226,8 @@ def test_updates_make_what_moto_makes(moto_table: Any, item: dict[str, Value], u
     try:
         theirs = moto_table.update_item(**arguments)["Attributes"]
     except ClientError as error:
-        assert error.response["Error"]["Code"] == "ValidationException", error
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
         theirs = None
     except MOTO_FAULTS:
         reject()
@@ -237,7 +240,8 @@ def test_updates_make_what_moto_makes(moto_table: Any, item: dict[str, Value], u
         assert ours is not None
         apply_updates(steps, ours)
     except AwsError as error:
-        assert error.code == "ValidationException", error
+        if error.code != "ValidationException":
+            raise
         ours = None
     assert (ours is None) is (theirs is None), (text, ours, theirs)
     if ours is not None and theirs is not None:

@@ -18,11 +18,18 @@ S = {":s": {"S": "x"}}
 N = {":n": {"N": "1"}}
 
 
+def bind(text: str, values: Item | None, names: dict[str, str] | None, kind: str) -> None:
+    bindings = Bindings(names, values)
+    if kind == "condition":
+        bindings.condition(text)
+    else:
+        bindings.updates(text)
+    bindings.finish()
+
+
 def refusal(text: str, values: Item | None = None, names: dict[str, str] | None = None, *, kind: str = "condition") -> str:
     with pytest.raises(AwsError) as caught:
-        bindings = Bindings(names, values)
-        {"condition": bindings.condition, "update": bindings.updates, "projection": bindings.projection}[kind](text)
-        bindings.finish()
+        bind(text, values, names, kind)
     assert caught.value.code == "ValidationException"
     return caught.value.message
 
@@ -68,8 +75,7 @@ def refusal(text: str, values: Item | None = None, names: dict[str, str] | None 
         (
             "a = a",
             None,
-            "The first operand must be distinct from the remaining operands for this operator or function; "
-            "operator: =, first operand: [a]",
+            "The first operand must be distinct from the remaining operands for this operator or function; operator: =, first operand: [a]",
         ),
         ("a < :b", {":b": {"BOOL": True}}, "Incorrect operand type for operator or function; operator: <, operand type: BOOLEAN"),
         (

@@ -79,7 +79,7 @@ class UpdateTable(Parameters):
     table_class: str | None = None
     deletion_protection_enabled: bool | None = None
     sse_specification: dict[str, Any] | None = msgspec.field(default=None, name="SSESpecification")
-    replica_updates: msgspec.Raw | None = None
+    replica_updates: Any = None
 
 
 class Tagged(Parameters):

@@ -36,8 +36,8 @@ class WriteParameters(ItemParameters):
     condition_expression: str | None = None
     return_values: str | None = None
     return_values_on_condition_check_failure: str | None = None
-    expected: msgspec.Raw | None = None
-    conditional_operator: msgspec.Raw | None = None
+    expected: Any = None
+    conditional_operator: Any = None
 
 
 class PutItem(WriteParameters):
@@ -51,7 +51,7 @@ class UpdateItem(WriteParameters):
 
     key: Values | None = None
     update_expression: str | None = None
-    attribute_updates: msgspec.Raw | None = None
+    attribute_updates: Any = None
 
 
 class DeleteItem(WriteParameters):
@@ -72,7 +72,7 @@ class GetItem(ItemParameters):
     key: Values | None = None
     consistent_read: bool | None = None
     projection_expression: str | None = None
-    attributes_to_get: msgspec.Raw | None = None
+    attributes_to_get: Any = None
 
 
 class PageParameters(ItemParameters):
@@ -85,8 +85,8 @@ class PageParameters(ItemParameters):
     exclusive_start_key: Values | None = None
     filter_expression: str | None = None
     projection_expression: str | None = None
-    attributes_to_get: msgspec.Raw | None = None
-    conditional_operator: msgspec.Raw | None = None
+    attributes_to_get: Any = None
+    conditional_operator: Any = None
 
 
 class Query(PageParameters):
@@ -94,8 +94,8 @@ class Query(PageParameters):
 
     key_condition_expression: str | None = None
     scan_index_forward: bool | None = None
-    key_conditions: msgspec.Raw | None = None
-    query_filter: msgspec.Raw | None = None
+    key_conditions: Any = None
+    query_filter: Any = None
 
 
 class Scan(PageParameters):
@@ -103,7 +103,7 @@ class Scan(PageParameters):
 
     segment: int | None = None
     total_segments: int | None = None
-    scan_filter: msgspec.Raw | None = None
+    scan_filter: Any = None
 
 
 class PutRequest(Parameters):
@@ -140,7 +140,7 @@ class KeysAndAttributes(Parameters, omit_defaults=True):
     consistent_read: bool | None = None
     projection_expression: str | None = None
     expression_attribute_names: Names | None = None
-    attributes_to_get: msgspec.Raw | None = None
+    attributes_to_get: Any = None
 
 
 class BatchGetItem(Parameters):

@@ -141,5 +141,3 @@ def _call(call: Call, item: Mapping[str, Value]) -> bool:
     if tag in ("SS", "NS", "BS"):
         return tag[0] == other_tag and other_content in content
     return tag == other_tag and tag in ("S", "B") and ordered_bytes(other) in ordered_bytes(value)
-
-

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import msgspec
+import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
@@ -64,12 +66,15 @@ class Driver:
             "dynamodb", region_name=region, aws_access_key_id="test", aws_secret_access_key="test",
             config=Config(retries={"max_attempts": 1}, parameter_validation=False),
         )  # fmt: skip
-        made.meta.events.register("before-send.dynamodb", lambda request, **_: self.answer(request, region))
+        self._connect(made, region)
         return made
 
+    def _connect(self, client: Any, region: str) -> None:
+        client.meta.events.register("before-send.dynamodb", lambda request, **_: self.answer(request, region))
+
     def resource(self) -> Any:
-        made = boto3.resource("dynamodb", region_name=DEFAULT_REGION, aws_access_key_id="test", aws_secret_access_key="test")
-        made.meta.client.meta.events.register("before-send.dynamodb", lambda request, **_: self.answer(request, DEFAULT_REGION))
+        made: Any = boto3.resource("dynamodb", region_name=DEFAULT_REGION, aws_access_key_id="test", aws_secret_access_key="test")
+        self._connect(made.meta.client, DEFAULT_REGION)
         return made
 
     def answer(self, sent: Any, region: str) -> AWSResponse:
@@ -78,7 +83,8 @@ class Driver:
         request = Request(operation, DEFAULT_ACCOUNT, region, "1")
         body = sent.body if isinstance(sent.body, bytes) else sent.body.encode()
         status, content = self.call(request, body)
-        return AWSResponse(sent.url, status, {"x-amzn-requestid": "1", "content-type": "application/x-amz-json-1.0"}, _Body(content))
+        headers: Any = {"x-amzn-requestid": "1", "content-type": "application/x-amz-json-1.0"}
+        return AWSResponse(sent.url, status, headers, _Body(content))
 
     def call(self, request: Request, body: bytes) -> tuple[int, bytes]:
         try:
@@ -117,7 +123,24 @@ def open_driver(directory: Path) -> Iterator[Driver]:
         store.close()
 
 
-def make_table(client: Any, name: str = "orders", *, sort: str | None = "sk", sort_type: str = "S", **more: Any) -> None:
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    with open_driver(tmp_path / "aws") as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(driver: Driver) -> Any:
+    return driver.client()
+
+
+@pytest.fixture
+def make_table(client: Any) -> Callable[..., None]:
+    """Make a table with keys `pk` (S) and, unless it is None, `sk`."""
+    return partial(_make_table, client)
+
+
+def _make_table(client: Any, name: str = "orders", *, sort: str | None = "sk", sort_type: str = "S", **more: Any) -> None:
     schema = [{"AttributeName": "pk", "KeyType": "HASH"}]
     attributes = [{"AttributeName": "pk", "AttributeType": "S"}]
     if sort is not None:
