@@ -233,6 +233,8 @@ class Reader:
             key = self.token.key
             if depth == 0 and cases == 0 and key in stops and key:
                 return
+            if key == ";" and depth:
+                self.fail()
             if key in _OPENING:
                 depth += 1
                 if depth > limits.STATEMENT_DEPTH_MAX:
