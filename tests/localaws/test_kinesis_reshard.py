@@ -1,4 +1,4 @@
-"""Splits, merges and scaling: a closed shard can be read to its end, then names its children; nothing is lost and nothing goes to it any more."""
+"""Splits, merges and scaling: a closed shard is read to its end, then names its children; nothing is lost."""
 
 from __future__ import annotations
 

@@ -176,9 +176,9 @@ def test_consumers_are_registered_listed_and_deregistered(kinesis: Any) -> None:
             "CreateStream",
             {"StreamName": "a b", "ShardCount": 0},
             "ValidationException",
-            "2 validation errors detected: Value 'a b' at 'streamName' failed to satisfy constraint: Member must satisfy regular expression "
-            "pattern: [a-zA-Z0-9_.-]+; Value '0' at 'shardCount' failed to satisfy constraint: Member must have value greater than or "
-            "equal to 1",
+            "2 validation errors detected: Value 'a b' at 'streamName' failed to satisfy constraint: Member must satisfy regular "
+            "expression pattern: [a-zA-Z0-9_.-]+; Value '0' at 'shardCount' failed to satisfy constraint: Member must have "
+            "value greater than or equal to 1",
         ),
         (
             "GetShardIterator",

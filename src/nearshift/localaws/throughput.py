@@ -20,6 +20,7 @@ class _Usage:
     write_second: int = 0
     write_bytes: int = 0
     write_records: int = 0
+    read_paid_ms: float = 0.0  # when the bytes given so far would have been due at full speed
     read_rest_until_ms: float = 0.0
     read_times_ms: list[int] = field(default_factory=list)
 
@@ -57,4 +58,6 @@ class Throughput:
     def note_read(self, shard_key: int, size: int, now_ms: int) -> None:
         """Count the bytes that a GetRecords has given."""
         usage = self._usage.setdefault(shard_key, _Usage())
-        usage.read_rest_until_ms = max(now_ms, usage.read_rest_until_ms) + size * 1000 / READ_BYTES_PER_SECOND
+        usage.read_paid_ms = max(now_ms, usage.read_paid_ms) + size * 1000 / READ_BYTES_PER_SECOND
+        if usage.read_paid_ms - now_ms > 1000:
+            usage.read_rest_until_ms = usage.read_paid_ms

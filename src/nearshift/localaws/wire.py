@@ -123,6 +123,8 @@ class RequestReader:
         buffer = self._buffer
         while buffer[:2] == b"\r\n":
             del buffer[:2]
+        if buffer == b"\r":
+            return None
         if buffer and not (65 <= buffer[0] <= 90):
             message = "this is not HTTP"
             raise BadRequest(400, message, is_http=False)
