@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from hashlib import blake2b
+from random import Random
 from typing import Any, Protocol
 
 from nearshift.localaws.clock import Clock
@@ -24,6 +25,18 @@ from nearshift.localaws.items import Item, decode_item, encode_item, has_binary,
 # "Time to Live and DynamoDB Streams": who deletes an expired item.
 SERVICE_IDENTITY = b'{"type":"Service","principalId":"dynamodb.amazonaws.com"}'
 NO_IDENTITY = b"null"
+
+
+_EVENT_ID = b'"eventID":"'
+_EVENT_ID_LENGTH = 36
+
+
+def with_new_event_id(payload: bytes, random: Random) -> bytes:
+    """Return a change record under another eventID, as a second writing of the same change may have it; other payloads stay as they are."""
+    start = payload.find(_EVENT_ID) + len(_EVENT_ID)
+    if start < len(_EVENT_ID):
+        return payload
+    return payload[:start] + _as_event_id(f"{random.getrandbits(128):032x}") + payload[start + _EVENT_ID_LENGTH :]
 
 
 class Streams(Protocol):
@@ -121,5 +134,8 @@ def _partition_key(table: Table, key: Key) -> str:
 
 
 def _event_id() -> bytes:
-    digits = os.urandom(16).hex()
+    return _as_event_id(os.urandom(16).hex())
+
+
+def _as_event_id(digits: str) -> bytes:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()

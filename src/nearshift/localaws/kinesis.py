@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nearshift.localaws import consumers, kinesis_read, kinesis_shards, kinesis_streams, kinesis_write
+from nearshift.localaws.capture import with_new_event_id
 from nearshift.localaws.clock import Clock
 from nearshift.localaws.constraints import Member, check_members
 from nearshift.localaws.faults import Faults
@@ -81,11 +82,17 @@ class Kinesis:
         if len(payload) + len(partition_key.encode()) > stream.record_kib_max * 1024:
             return False
         chaos = self.parts.faults.capture.get(stream.arn)
-        for delay_ms in chaos.plan_arrivals() if chaos else (0,):
+        if chaos is None:
+            self.append(stream, partition_key, payload)
+            return True
+        for number, delay_ms in enumerate(chaos.plan_arrivals()):
+            # Whether a change that is written twice keeps its eventID is not documented: half of the copies do.
+            is_renamed = number > 0 and chaos.random.random() < 0.5
+            arriving = with_new_event_id(payload, chaos.random) if is_renamed else payload
             if delay_ms == 0:
-                self.append(stream, partition_key, payload)
+                self.append(stream, partition_key, arriving)
             else:
-                self._hold(stream, partition_key, payload, delay_ms)
+                self._hold(stream, partition_key, arriving, delay_ms)
         return True
 
     def _hold(self, stream: Stream, partition_key: str, payload: bytes, delay_ms: int) -> None:
