@@ -50,7 +50,8 @@ export function Spark({ values, tone }: { values: (number | null)[]; tone: strin
   const [low, high] = [Math.min(...known), Math.max(...known)];
   // Noise of a few per cent must not look like a mountain range.
   const span = Math.max(high - low, Math.abs(high) * 0.25) || 1;
-  const points = known.map((value, index) => `${((index / (known.length - 1)) * 100).toFixed(2)},${(26 - ((value - low) / span) * 23).toFixed(2)}`).join(' ');
+  const floor = (low + high - span) / 2;
+  const points = known.map((value, index) => `${((index / (known.length - 1)) * 100).toFixed(2)},${(26 - ((value - floor) / span) * 23).toFixed(2)}`).join(' ');
   return (
     <svg class={`spark ${tone}`} viewBox="0 0 100 28" preserveAspectRatio="none" aria-hidden="true">
       <polygon points={`0,28 ${points} 100,28`} /><polyline points={points} />
