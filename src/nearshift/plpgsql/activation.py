@@ -182,8 +182,8 @@ class Activation:
         """Note that an error about to be raised again has its line of CONTEXT."""
         self._annotated = error
 
-    def running(self, sql: str) -> None:
-        """Name the statement that an error in this node is about."""
+    def running(self, sql: str | None) -> None:
+        """Name the SQL that an error is about from here on, or none."""
         self._running = sql
 
     def explain_record(self, error: NearshiftError, sql: str) -> NearshiftError:

@@ -210,6 +210,7 @@ def _handle(activation: Activation, handler: nodes.Handler, failure: NearshiftEr
 def _list(activation: Activation, body: tuple[Node, ...]) -> Leave | None:
     for node in body:
         crash_point("procedure.statement")
+        activation.running(None)
         try:
             leave = _statement(activation, node)
         except NearshiftError as error:
