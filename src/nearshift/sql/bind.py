@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from nearshift.errors import InvalidSql, NotSupported, Span
-from nearshift.sql.bind_values import Query, Value
+from nearshift.sql.bind_values import BoundQuery, Value
 from nearshift.sql.dialect import span_of
 from nearshift.sql.names import fold
 from nearshift.sql.relations import BindContext, Parameter, ParameterSource, Relation, RelationKind
@@ -21,7 +21,7 @@ from nearshift.sql.scope import Scope
 from nearshift.types import UNKNOWN, VARCHAR, Kind, SqlType
 
 Rule = Callable[["Binder", exp.Expr, Scope], Value]
-QueryRule = Callable[["Binder", exp.Expr, Scope | None], Query]
+QueryRule = Callable[["Binder", exp.Expr, Scope | None], BoundQuery]
 
 
 @dataclass(slots=True)
@@ -30,6 +30,7 @@ class Facts:
 
     seen: set[str] = field(default_factory=set)
     mutable: set[str] = field(default_factory=set)
+    references: int = 0
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Binder:
             value = replace(value, span=span_of(node))
         return value
 
-    def query(self, node: exp.Expr, parent: Scope | None) -> Query:
+    def query(self, node: exp.Expr, parent: Scope | None) -> BoundQuery:
         """Bind a query (SELECT, VALUES, set operation, one of them in parentheses) below `parent`."""
         rule = self.queries.get(type(node))
         if rule is None:
@@ -77,7 +78,7 @@ class Binder:
         if isinstance(node, exp.Identifier):
             return fold(node.this, bool(node.args.get("quoted")), self.context.rules)
         if isinstance(node, exp.Var):
-            return fold(node.name, False, self.context.rules)
+            return fold(node.name, is_quoted=False, rules=self.context.rules)
         raise self.invalid(node, "a name is expected here")
 
     def fresh(self, prefix: str) -> str:
@@ -128,6 +129,7 @@ class Binder:
     def read(self, relation: Relation) -> None:
         """Note that the statement reads a relation."""
         self.reads[(relation.schema, relation.name)] = relation
+        self.facts.references += 1
         if relation.kind is RelationKind.SYSTEM:
             self.facts.mutable.add(f"{relation.schema}.{relation.name}")
 

@@ -61,7 +61,7 @@ def cast_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     value = binder.value(node.this, scope)
     label = value.label
     if label == NO_LABEL:
-        label = {Kind.INTEGER: "int4", Kind.BIGINT: "int8", Kind.VARCHAR: "varchar", Kind.BOOLEAN: "bool"}.get(target.kind, target.kind.value)
+        label = _CAST_LABELS.get(target.kind, target.kind.value)
     is_try = isinstance(node, exp.TryCast)
     result = explicit_cast(binder, value, target, node, is_try=is_try)
     return replace(result, label=label, span=None)
@@ -94,6 +94,12 @@ def _cut(sql: str, source: SqlType, target: SqlType) -> str:
     return f"rtrim({sql}, ' ')" if target.kind is Kind.CHAR and source.kind is not Kind.CHAR else sql
 
 
+# PostgreSQL's internal names, which label a cast of something without a label.
+_CAST_LABELS = {
+    Kind.SMALLINT: "int2", Kind.INTEGER: "int4", Kind.BIGINT: "int8", Kind.REAL: "float4", Kind.DOUBLE: "float8", Kind.VARCHAR: "varchar",
+    Kind.CHAR: "bpchar", Kind.BOOLEAN: "bool", Kind.TIMESTAMP: "timestamp", Kind.TIMESTAMPTZ: "timestamptz", Kind.TIME: "time",
+    Kind.TIMETZ: "timetz", Kind.VARBYTE: "varbyte",
+}  # fmt: skip
 _TEXT_WIDTHS = {
     Kind.BOOLEAN: 5, Kind.SMALLINT: 6, Kind.INTEGER: 11, Kind.BIGINT: 20, Kind.DECIMAL: 40, Kind.REAL: 24, Kind.DOUBLE: 24,
     Kind.DATE: 13, Kind.TIME: 15, Kind.TIMETZ: 21, Kind.TIMESTAMP: 29, Kind.TIMESTAMPTZ: 35, Kind.OID: 20,

@@ -11,8 +11,8 @@ from nearshift.errors import UndefinedObject
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_casts import assign
 from nearshift.sql.bind_from import FromClause, Joined, bind_from, find_relation
-from nearshift.sql.bind_operators import condition
-from nearshift.sql.bind_query import bind_with
+from nearshift.sql.bind_logic import condition
+from nearshift.sql.bind_sets import bind_with
 from nearshift.sql.bind_values import OutputColumn, Value
 from nearshift.sql.dialect import RemoveDuplicates, span_of
 from nearshift.sql.names import quote
@@ -53,8 +53,8 @@ def _column(binder: Binder, relation: Relation, node: exp.Expr) -> Column:
             return column
     near = difflib.get_close_matches(name, [one.name for one in relation.columns], n=1, cutoff=0.6)
     message = f'column "{name}" of relation "{relation.name}" does not exist'
-    hint = f'Did you mean "{near[0]}"?' if near else None
-    raise UndefinedObject(message, sqlstate="42703", span=span_of(node), hint=hint)
+    suggestion = f'Did you mean "{near[0]}"?' if near else None
+    raise UndefinedObject(message, sqlstate="42703", span=span_of(node), hint=suggestion)
 
 
 def _is_default(node: exp.Expr) -> bool:
@@ -200,7 +200,7 @@ def delete(binder: Binder, node: exp.Expr) -> str:
         clause = _others(binder, carrier, target, scope)
     scope.no_aggregates = "WHERE"
     where = _where(binder, node, scope, clause)
-    parts = [f"DELETE FROM {text}"]
+    parts = ["DELETE FROM", text]
     if clause.joined:
         parts.extend(("USING", clause.render()))
     return prefix + " ".join([*parts, *where])
@@ -263,6 +263,6 @@ def _merge_action(binder: Binder, when: exp.Expr, relation: Relation, source: So
         "DEFAULT" if _is_default(one) else assign(binder, binder.value(one, inner), column, one)
         for one, column in zip(values, columns, strict=True)
     ]
-    return f"WHEN NOT MATCHED THEN INSERT ({_names(columns)}) VALUES ({', '.join(items)})"
+    return " ".join(("WHEN NOT MATCHED THEN INSERT", f"({_names(columns)})", "VALUES", f"({', '.join(items)})"))
 
 

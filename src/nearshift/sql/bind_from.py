@@ -13,7 +13,8 @@ from sqlglot import exp
 
 from nearshift.errors import InvalidSql, UndefinedObject
 from nearshift.sql.bind import Binder
-from nearshift.sql.bind_operators import compare, condition
+from nearshift.sql.bind_compare import compare
+from nearshift.sql.bind_logic import condition
 from nearshift.sql.bind_values import OutputColumn, Value
 from nearshift.sql.dialect import PathItem, span_of
 from nearshift.sql.labels import unique_columns
@@ -63,17 +64,17 @@ def bind_from(binder: Binder, node: exp.Expr, scope: Scope) -> FromClause:
     head = node.args.get("from_")
     if head is not None:
         _add_item(binder, head.this, None, scope, clause)
-        for join in _joins_below(binder, head.this):
+        for join in _joins_below(head.this):
             _add_join(binder, join, scope, clause)
     for join in node.args.get("joins") or []:
         _add_join(binder, join, scope, clause)
-        for inner in _joins_below(binder, join.this):
+        for inner in _joins_below(join.this):
             _add_join(binder, inner, scope, clause)
     scope.clause = ""
     return clause
 
 
-def _joins_below(binder: Binder, item: exp.Expr) -> list[exp.Expr]:
+def _joins_below(item: exp.Expr) -> list[exp.Expr]:
     return list(item.args.get("joins") or []) if isinstance(item, (exp.Table, exp.Subquery)) else []
 
 
@@ -81,7 +82,7 @@ def _add_join(binder: Binder, join: exp.Expr, scope: Scope, clause: FromClause) 
     for name, argument in join.args.items():
         if argument and name not in _JOIN_ARGUMENTS:
             raise binder.unsupported(join.this, f"this kind of join ({name}) is not supported")
-    if _joins_below(binder, join.this) and not isinstance(join.this, exp.Subquery):
+    if _joins_below(join.this) and not isinstance(join.this, exp.Subquery):
         raise binder.unsupported(join.this, "nested joins are not supported", hint="Write each ON right after its table.")
     if (join.args.get("kind") or "") not in {"", "INNER", "OUTER", "CROSS"}:
         raise binder.unsupported(join.this, f"{join.args['kind']} JOIN is not supported")
@@ -334,7 +335,8 @@ def _renamed(binder: Binder, item: exp.Expr, columns: tuple[OutputColumn, ...]) 
     if not names:
         return columns
     if len(names) > len(columns):
-        message = f'table "{binder.fold(alias.this)}" has {len(columns)} columns available but {len(names)} columns specified'
+        table = binder.fold(alias.this) if alias is not None else ""
+        message = f'table "{table}" has {len(columns)} columns available but {len(names)} columns specified'
         raise binder.invalid(item, message, sqlstate="42P10")
     labels = [*names, *(one.label for one in columns[len(names) :])]
     return unique_columns([(label, one.type) for label, one in zip(labels, columns, strict=True)])
@@ -357,9 +359,9 @@ def find_relation(binder: Binder, item: exp.Expr) -> Relation:
         return relation
     shown = ".".join(names[-2:])
     near = difflib.get_close_matches(names[-1], _known_names(binder), n=1, cutoff=0.6)
-    hint = f'Did you mean "{near[0]}"?' if near else None
+    suggestion = f'Did you mean "{near[0]}"?' if near else None
     span = span_of(item.this)
-    raise UndefinedObject(f'relation "{shown}" does not exist', sqlstate="42P01", span=span, hint=hint)
+    raise UndefinedObject(f'relation "{shown}" does not exist', sqlstate="42P01", span=span, hint=suggestion)
 
 
 def _known_names(binder: Binder) -> list[str]:

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_from import FromClause, Joined
-from nearshift.sql.bind_operators import condition
+from nearshift.sql.bind_logic import condition
 from nearshift.sql.scope import Element, Scope, Source
 from nearshift.sql.scope_names import parts_of, resolve
 
@@ -30,7 +30,7 @@ def apply_join_marks(binder: Binder, where: exp.Expr, scope: Scope, clause: From
         if len(tags) != 1:
             raise binder.unsupported(part, "a condition may mark one table with (+) only")
         for one in columns:
-            one.set("join_mark", False)
+            one.args.pop("join_mark")
         marked.setdefault(tags.pop(), []).append(condition(binder, part, scope, "WHERE"))
     _move(binder, where, scope, clause, marked)
     binder.facts.seen.add("outer join")

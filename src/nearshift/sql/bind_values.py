@@ -14,9 +14,9 @@ NO_LABEL = "?column?"
 class Value:
     """A bound expression.
 
-    `sql` is DuckDB text whose DuckDB type is `type.duckdb`, safe to stand as an operand. A string literal and NULL have type UNKNOWN until a
-    neighbour gives them one: `literal` is the literal's text, `is_null` tells NULL, and `parameter` is the index of a client parameter that
-    nobody has typed yet. `integer` is the value of an integer literal. A SUPER value may be JSON's `null`, which counts as NULL.
+    `sql` is DuckDB text whose DuckDB type is `type.duckdb`, safe to stand as an operand. A string literal and NULL have type UNKNOWN until
+    a neighbour gives them one: `literal` is the literal's text, `is_null` tells NULL, and `parameter` is the index of a client parameter
+    that nobody has typed yet. `integer` is the value of an integer literal. A SUPER value may be JSON's `null`, which counts as NULL.
     """
 
     sql: str
@@ -39,7 +39,7 @@ class OutputColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class BoundQuery:
     """A bound query: DuckDB text without parentheses, and its columns."""
 
     sql: str

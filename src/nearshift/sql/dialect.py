@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.parsers.redshift import RedshiftParser
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from nearshift.errors import InvalidSql, Span
 from nearshift.limits import STATEMENT_BYTES_MAX, STATEMENT_DEPTH_MAX
@@ -34,13 +34,15 @@ _BARE_CALLS = {
 class PathItem(exp.Expression):
     """`a.b."C"[0] AS x AT i` in FROM, with UNPIVOT before it or not; `this` is the path as an expression."""
 
-    arg_types = {"this": True, "alias": False, "index": False, "is_unpivot": False, "columns": False, "has_offset": False}
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True, "alias": False, "index": False, "is_unpivot": False, "columns": False, "has_offset": False,
+    }  # fmt: skip
 
 
 class RemoveDuplicates(exp.Expression):
     """`REMOVE DUPLICATES` of MERGE."""
 
-    arg_types: dict[str, bool] = {}
+    arg_types: ClassVar[dict[str, bool]] = {}
 
 
 def _bare(name: str) -> Any:
@@ -48,14 +50,14 @@ def _bare(name: str) -> Any:
 
 
 class _Parser(RedshiftParser):
-    FUNCTIONS: Any = {}
+    FUNCTIONS: ClassVar[Any] = {}
     SUPPORTS_IMPLICIT_UNNEST = False
-    FUNCTION_PARSERS: Any = {
+    FUNCTION_PARSERS: ClassVar[Any] = {
         **{name: parser for name, parser in RedshiftParser.FUNCTION_PARSERS.items() if name in _KEPT_PARSERS},
         "POSITION": lambda self: self._parse_position_in(),
     }
-    NO_PAREN_FUNCTIONS: Any = {token: _bare(name) for token, name in _BARE_CALLS.items()}
-    NO_PAREN_FUNCTION_PARSERS: Any = {
+    NO_PAREN_FUNCTIONS: ClassVar[Any] = {token: _bare(name) for token, name in _BARE_CALLS.items()}
+    NO_PAREN_FUNCTION_PARSERS: ClassVar[Any] = {
         "CASE": lambda self: self._parse_case(),
         "ANY": lambda self: self.expression(exp.Any(this=self._parse_bitwise())),
         "APPROXIMATE": lambda self: self._parse_approximate(),
@@ -84,21 +86,12 @@ class _Parser(RedshiftParser):
             return self.expression(exp.Whens(expressions=[RemoveDuplicates()]))
         return super()._parse_when_matched()
 
-    def _parse_table(
-        self,
-        schema: bool = False,
-        joins: bool = False,
-        alias_tokens: Collection[TokenType] | None = None,
-        parse_bracket: bool = False,
-        is_db_reference: bool = False,
-        parse_partition: bool = False,
-        consume_pipe: bool = False,
-    ) -> exp.Expr | None:
-        if not schema and not is_db_reference:
-            item = self._parse_path_item(alias_tokens or self.TABLE_ALIAS_TOKENS)
+    def _parse_table(self, *arguments: Any, **options: Any) -> exp.Expr | None:
+        if not arguments and not options.get("schema") and not options.get("is_db_reference"):
+            item = self._parse_path_item(options.get("alias_tokens") or self.TABLE_ALIAS_TOKENS)
             if item is not None:
                 return item
-        return super()._parse_table(schema, joins, alias_tokens, parse_bracket, is_db_reference, parse_partition, consume_pipe)
+        return super()._parse_table(*arguments, **options)
 
     def _parse_path_item(self, alias_tokens: Collection[TokenType]) -> exp.Expr | None:
         index = self._index
@@ -169,10 +162,10 @@ class NearshiftDialect(Redshift):
     class Tokenizer(Redshift.Tokenizer):
         """Without dollar quotes, which the tokenizer sees in `$1,$2`; `VALUES` is a keyword again."""
 
-        HEREDOC_STRINGS: Any = []
-        VAR_SINGLE_TOKENS: Any = {"$", "#"}
-        SINGLE_TOKENS: Any = {**Redshift.Tokenizer.SINGLE_TOKENS, "$": TokenType.PARAMETER}
-        KEYWORDS: Any = {**Redshift.Tokenizer.KEYWORDS, "VALUES": TokenType.VALUES}
+        HEREDOC_STRINGS: ClassVar[Any] = []
+        VAR_SINGLE_TOKENS: ClassVar[Any] = {"$", "#"}
+        SINGLE_TOKENS: ClassVar[Any] = {**Redshift.Tokenizer.SINGLE_TOKENS, "$": TokenType.PARAMETER}
+        KEYWORDS: ClassVar[Any] = {**Redshift.Tokenizer.KEYWORDS, "VALUES": TokenType.VALUES}
 
 
 _DIALECT = NearshiftDialect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from dataclasses import replace
 
 from sqlglot import exp
@@ -11,27 +10,25 @@ from sqlglot import exp
 from nearshift.errors import NotSupported, UndefinedObject
 from nearshift.sql import functions_dates, functions_numbers, functions_super, functions_system, functions_text
 from nearshift.sql.bind import Binder
+from nearshift.sql.bind_aggregates import aggregate_rule
 from nearshift.sql.bind_casts import coerce
 from nearshift.sql.bind_values import Value
 from nearshift.sql.dialect import span_of
-from nearshift.sql.functions_aggregate import AGGREGATES, WINDOWS, aggregate_rule, find_aggregate
+from nearshift.sql.functions_aggregate import AGGREGATES, WINDOWS, find_aggregate
 from nearshift.sql.functions_dates import date_part_of
 from nearshift.sql.functions_table import Call, Function, Refusal, bind_call
 from nearshift.sql.labels import function_label
 from nearshift.sql.scope import Scope
-from nearshift.types import VARCHAR
+from nearshift.types import INTEGER, VARCHAR
 
 _MODULES = (functions_text, functions_numbers, functions_dates, functions_super, functions_system)
 FUNCTIONS: dict[str, Function] = {row.name: row for module in _MODULES for row in module.FUNCTIONS}
 REFUSALS: dict[str, Refusal] = {row.name: row for module in _MODULES for row in module.REFUSALS}
-RAW: dict[str, tuple[Callable[[Call], Value], int, int | None, str]] = functions_system.RAW_FUNCTIONS
-# Their first argument is a word, not an expression.
-_PART_FIRST = functions_dates.PART_FIRST
 
 
 def known_names() -> frozenset[str]:
     """Return the names of all functions that a query may call."""
-    return frozenset(FUNCTIONS) | frozenset(RAW) | frozenset(AGGREGATES) | frozenset(WINDOWS)
+    return frozenset(FUNCTIONS) | frozenset(AGGREGATES) | frozenset(WINDOWS)
 
 
 def call_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
@@ -50,23 +47,11 @@ def _bind_named(binder: Binder, node: exp.Expr, name: str, scope: Scope) -> Valu
     nodes = list(node.expressions)
     if any(isinstance(one, (exp.Distinct, exp.Star, exp.Kwarg)) for one in nodes):
         raise binder.unsupported(node, f"DISTINCT, * and named arguments are not possible in {name.upper()}")
-    part = None
-    if name in _PART_FIRST and nodes:
-        part = date_part_of(binder, nodes.pop(0))
-    raw = RAW.get(name)
     function = FUNCTIONS.get(name)
-    if raw is None and function is None:
+    if function is None:
         raise _unknown(name, node)
-    call = Call(binder, node, scope, name, [binder.value(one, scope) for one in nodes])
-    if raw is not None:
-        lowering, least, most, _ = raw
-        if len(call.values) < least or (most is not None and len(call.values) > most):
-            raise call.error(f"function {name} does not take {len(call.values)} arguments")
-        return lowering(call)
-    assert function is not None
-    if part is not None:
-        return functions_dates.bind_part_call(function, call, part)
-    return bind_call(function, call)
+    part = date_part_of(binder, nodes.pop(0)) if function.has_part and nodes else ""
+    return bind_call(function, Call(binder, node, scope, name, [binder.value(one, scope) for one in nodes], part))
 
 
 def _grouping(binder: Binder, node: exp.Expr, name: str, scope: Scope) -> Value:
@@ -75,7 +60,7 @@ def _grouping(binder: Binder, node: exp.Expr, name: str, scope: Scope) -> Value:
     del scope.loose[mark:]
     if not values or not all(one.sql in scope.group_keys.values() for one in values):
         raise binder.invalid(node, f"arguments to {name.upper()} must be grouping expressions", sqlstate="42803")
-    return Value(f"CAST(grouping({', '.join(one.sql for one in values)}) AS INTEGER)", functions_system.INTEGER, name)
+    return Value(f"CAST(grouping({', '.join(one.sql for one in values)}) AS INTEGER)", INTEGER, name)
 
 
 def _unknown(name: str, node: exp.Expr) -> UndefinedObject | NotSupported:
@@ -115,8 +100,8 @@ def trim_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
 def extract_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     """Bind EXTRACT(part FROM value)."""
     part = date_part_of(binder, node.this)
-    call = Call(binder, node, scope, "date_part", [binder.value(node.expression, scope)])
-    value = functions_dates.bind_part_call(FUNCTIONS["extract"], call, part)
+    call = Call(binder, node, scope, "date_part", [binder.value(node.expression, scope)], part)
+    value = bind_call(FUNCTIONS["extract"], call)
     return replace(value, label="date_part", span=None)
 
 

@@ -1,4 +1,7 @@
-"""Date and time functions. Source pages: "Date and time functions", "Date parts for date or timestamp functions", "Datetime format strings"."""
+"""Date and time functions.
+
+Source pages: "Date and time functions", "Date parts for date or timestamp functions", "Datetime format strings".
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from sqlglot import exp
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_casts import coerce, explicit_cast
 from nearshift.sql.bind_values import Value
-from nearshift.sql.functions_formats import date_format, number_format
+from nearshift.sql.functions_formats import date_format, number_format, parse_format
 from nearshift.sql.functions_table import INSTANTS, Call, Function, Refusal
 from nearshift.sql.names import quote_literal
 from nearshift.types import (
@@ -36,7 +39,6 @@ PARTS: dict[str, str] = {
     }.items()
     for alias in aliases.split()
 }  # fmt: skip
-PART_FIRST = frozenset({"dateadd", "date_add", "datediff", "date_diff", "date_trunc", "date_part"})
 _INTERVALS = {
     "millennium": ("to_years", 1000), "century": ("to_years", 100), "decade": ("to_years", 10), "year": ("to_years", 1),
     "quarter": ("to_months", 3), "month": ("to_months", 1), "week": ("to_days", 7), "day": ("to_days", 1), "dayofweek": ("to_days", 1),
@@ -57,25 +59,14 @@ _EXTRACTS = {
 def date_part_of(binder: Binder, node: exp.Expr) -> str:
     """Return the date part that a word or a string literal means; raises InvalidSql (22023) for any other."""
     word = ""
-    if (isinstance(node, exp.Literal) and node.is_string) or isinstance(node, exp.Var) or (isinstance(node, exp.Column) and len(node.parts) == 1):
+    is_text = isinstance(node, exp.Literal) and node.is_string
+    if is_text or isinstance(node, exp.Var) or (isinstance(node, exp.Column) and len(node.parts) == 1):
         word = node.name
     part = PARTS.get(word.lower())
     if part is None:
         hint = "Use a date part such as year, month, day, hour, minute or second."
         raise binder.invalid(node, f'date part "{word}" is not known', sqlstate="22023", hint=hint)
     return part
-
-
-def bind_part_call(function: Function, call: Call, part: str) -> Value:
-    """Bind a function whose first argument was the date part."""
-    lowerings = {
-        "dateadd": _dateadd, "date_add": _dateadd, "datediff": _datediff, "date_diff": _datediff, "date_trunc": _date_trunc,
-        "date_part": _date_part, "extract": _extract,
-    }  # fmt: skip
-    wanted = 1 if function.name in {"date_trunc", "date_part", "extract"} else 2
-    if len(call.values) != wanted:
-        raise call.error(f"function {function.name} takes a date part and {wanted} argument{'s' * (wanted != 1)}")
-    return lowerings[function.name](call, part)
 
 
 def _instant(call: Call, value: Value) -> Value:
@@ -89,7 +80,8 @@ def _instant(call: Call, value: Value) -> Value:
     raise call.error(f"function {call.name} does not take {value.type.kind.value}", hint=hint)
 
 
-def _dateadd(call: Call, part: str) -> Value:
+def _dateadd(call: Call) -> Value:
+    part = call.part
     count, value = call.values[0], _instant(call, call.values[1])
     if part not in _INTERVALS:
         raise call.error(f'date part "{part}" cannot be added', sqlstate="22023")
@@ -109,7 +101,8 @@ def _dateadd(call: Call, part: str) -> Value:
     return Value(f"({base} + {unit}({amount}))", kind)
 
 
-def _datediff(call: Call, part: str) -> Value:
+def _datediff(call: Call) -> Value:
+    part = call.part
     first, second = _instant(call, call.values[0]), _instant(call, call.values[1])
     if part in {"timezone", "timezone_hour", "timezone_minute", "epoch"}:
         raise call.error(f'date part "{part}" cannot be counted', sqlstate="22023")
@@ -124,7 +117,8 @@ def _datediff(call: Call, part: str) -> Value:
     return Value(f"date_diff('{unit}', {one}, {two})", BIGINT)
 
 
-def _date_trunc(call: Call, part: str) -> Value:
+def _date_trunc(call: Call) -> Value:
+    part = call.part
     value = _instant(call, call.values[0])
     if part not in _TRUNCATIONS:
         raise call.error(f'date part "{part}" cannot be truncated to', sqlstate="22023")
@@ -155,14 +149,15 @@ def _part_sql(call: Call, part: str, value: Value) -> str:
     return f"date_part('{name}', {sql})"
 
 
-def _date_part(call: Call, part: str) -> Value:
+def _date_part(call: Call) -> Value:
     value = _instant(call, call.values[0])
-    return Value(f"CAST({_part_sql(call, part, value)} AS DOUBLE)", DOUBLE)
+    return Value(f"CAST({_part_sql(call, call.part, value)} AS DOUBLE)", DOUBLE)
 
 
-def _extract(call: Call, part: str) -> Value:
+def _extract(call: Call) -> Value:
+    part = call.part
     value = _instant(call, call.values[0])
-    sql = _part_sql(call, part, value)
+    sql = _part_sql(call, call.part, value)
     if part == "epoch":
         return Value(f"CAST(floor({sql}) AS BIGINT)", BIGINT)
     return Value(f"CAST(floor({sql}) AS INTEGER)", INTEGER)
@@ -208,8 +203,6 @@ def _to_char(call: Call) -> Value:
 
 
 def _parsed(call: Call) -> str:
-    from nearshift.sql.functions_formats import parse_format
-
     form = quote_literal(parse_format(call, _pattern(call, 1)))
     return f"strptime({call.values[0].sql}, {form})"
 
@@ -224,21 +217,25 @@ def _to_timestamp(call: Call) -> Value:
 
 def _date_cmp(call: Call) -> Value:
     one, two = call.values
-    return Value(f"CASE WHEN {one.sql} < {two.sql} THEN -1 WHEN {one.sql} > {two.sql} THEN 1 WHEN {one.sql} = {two.sql} THEN 0 END", INTEGER)
+    first, second = one.sql, two.sql
+    return Value(f"CASE WHEN {first} < {second} THEN -1 WHEN {first} > {second} THEN 1 WHEN {first} = {second} THEN 0 END", INTEGER)
 
 
 FUNCTIONS = (
-    Function("dateadd", "**", TIMESTAMP, _to_char, "r_DATEADD_function.html"),
-    Function("date_add", "**", TIMESTAMP, _to_char, "r_DATEADD_function.html"),
-    Function("datediff", "**", BIGINT, _to_char, "r_DATEDIFF_function.html"),
-    Function("date_diff", "**", BIGINT, _to_char, "r_DATEDIFF_function.html"),
-    Function("date_trunc", "*", TIMESTAMP, _to_char, "r_DATE_TRUNC.html"),
-    Function("date_part", "*", DOUBLE, _to_char, "r_DATE_PART_function.html"),
-    Function("extract", "*", INTEGER, _to_char, "r_EXTRACT_function.html"),
+    Function("dateadd", "prr", TIMESTAMP, _dateadd, "r_DATEADD_function.html"),
+    Function("date_add", "prr", TIMESTAMP, _dateadd, "r_DATEADD_function.html"),
+    Function("datediff", "prr", BIGINT, _datediff, "r_DATEDIFF_function.html"),
+    Function("date_diff", "prr", BIGINT, _datediff, "r_DATEDIFF_function.html"),
+    Function("date_trunc", "pr", TIMESTAMP, _date_trunc, "r_DATE_TRUNC.html"),
+    Function("date_part", "pr", DOUBLE, _date_part, "r_DATE_PART_function.html"),
+    Function("extract", "pr", INTEGER, _extract, "r_EXTRACT_function.html"),
     Function("add_months", "di", TIMESTAMP, _add_months, "r_ADD_MONTHS.html"),
     Function("last_day", "d", DATE, "last_day({0})", "r_LAST_DAY.html"),
     Function("next_day", "ds", DATE, "nearshift_sql.next_day(CAST({0} AS DATE), {1})", "r_NEXT_DAY.html"),
-    Function("months_between", "dd", DOUBLE, "nearshift_sql.months_between(CAST({0} AS TIMESTAMP), CAST({1} AS TIMESTAMP))", "r_MONTHS_BETWEEN_function.html"),
+    Function(
+        "months_between", "dd", DOUBLE, "nearshift_sql.months_between(CAST({0} AS TIMESTAMP), CAST({1} AS TIMESTAMP))",
+        "r_MONTHS_BETWEEN_function.html",
+    ),
     Function("convert_timezone", "s*?*", TIMESTAMP, _convert_timezone, "CONVERT_TIMEZONE.html"),
     Function("timezone", "s*", TIMESTAMP, _timezone, "r_TIMEZONE.html"),
     Function("to_char", "**", VARCHAR, _to_char, "r_TO_CHAR.html"),

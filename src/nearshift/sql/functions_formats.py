@@ -11,8 +11,9 @@ from nearshift.types import INTEGERS, Kind
 
 # Longest first, so that MONTH is not read as MON and TH.
 _DATE_WORDS = (
-    "MONTH", "HH24", "HH12", "YYYY", "IYYY", "A.M.", "P.M.", "B.C.", "A.D.", "YYY", "IYY", "DDD", "DAY", "MON", "YY", "IY", "MM", "RM", "WW",
-    "IW", "DD", "DY", "ID", "CC", "HH", "MI", "SS", "MS", "US", "AM", "PM", "BC", "AD", "TZ", "OF", "Y", "I", "Q", "W", "D", "J", "FM", "TH",
+    "MONTH", "HH24", "HH12", "YYYY", "IYYY", "A.M.", "P.M.", "B.C.", "A.D.", "YYY", "IYY", "DDD", "DAY", "MON", "YY", "IY", "MM", "RM",
+    "WW", "IW", "DD", "DY", "ID", "CC", "HH", "MI", "SS", "MS", "US", "AM", "PM", "BC", "AD", "TZ", "OF", "Y", "I", "Q", "W", "D",
+    "J", "FM", "TH",
 )  # fmt: skip
 _TOKEN = re.compile(r'"[^"]*"|' + "|".join(re.escape(word) for word in sorted(_DATE_WORDS, key=len, reverse=True)) + r"|.", re.S | re.I)
 _PARSE_WORDS = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from nearshift.sql.bind_operators import arithmetic
+from collections.abc import Callable
+
+from nearshift.sql.bind_arithmetic import arithmetic
+from nearshift.sql.bind_casts import coerce
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call, Function, Refusal, same_as
 from nearshift.types import DATE, DOUBLE, INTEGERS, NUMBERS, SUPER, Kind, decimal
 
 
-def _signed(name: str) -> object:
+def _signed(name: str) -> Callable[[Call], Value]:
     """Return the lowering of a function that also takes SUPER (NULL unless it is a number) and keeps exact types exact."""
 
     def lower(call: Call) -> Value:
@@ -24,8 +27,6 @@ def _signed(name: str) -> object:
 
 
 def _as_number(call: Call, value: Value) -> Value:
-    from nearshift.sql.bind_casts import coerce
-
     if value.type.kind in NUMBERS:
         return value
     return coerce(call.binder, value, DOUBLE, call.node)
@@ -75,10 +76,10 @@ def _mod(call: Call) -> Value:
 
 
 FUNCTIONS = (
-    Function("abs", "*", same_as(0), _signed("abs"), "r_ABS.html"),  # type: ignore[arg-type]
-    Function("ceil", "*", same_as(0), _signed("ceil"), "r_CEILING_FLOOR.html"),  # type: ignore[arg-type]
-    Function("ceiling", "*", same_as(0), _signed("ceil"), "r_CEILING_FLOOR.html"),  # type: ignore[arg-type]
-    Function("floor", "*", same_as(0), _signed("floor"), "r_FLOOR.html"),  # type: ignore[arg-type]
+    Function("abs", "*", same_as(0), _signed("abs"), "r_ABS.html"),
+    Function("ceil", "*", same_as(0), _signed("ceil"), "r_CEILING_FLOOR.html"),
+    Function("ceiling", "*", same_as(0), _signed("ceil"), "r_CEILING_FLOOR.html"),
+    Function("floor", "*", same_as(0), _signed("floor"), "r_FLOOR.html"),
     Function("sign", "*", same_as(0), _sign, "r_SIGN.html"),
     Function("round", "*?n", same_as(0), _rounded, "r_ROUND.html"),
     Function("trunc", "*?n", same_as(0), _rounded, "r_TRUNC.html"),
@@ -99,7 +100,10 @@ FUNCTIONS = (
     Function("random", "", DOUBLE, "random()", "r_RANDOM.html", is_mutable=True),
     Function("degrees", "f", DOUBLE, "degrees({0})", "r_DEGREES.html"),
     Function("radians", "f", DOUBLE, "radians({0})", "r_RADIANS.html"),
-    *(Function(name, "f", DOUBLE, f"{name}({{0}})", f"r_{name.upper()}.html") for name in ("sin", "cos", "tan", "asin", "acos", "atan", "cot")),
+    *(
+        Function(name, "f", DOUBLE, f"{name}({{0}})", f"r_{name.upper()}.html")
+        for name in ("sin", "cos", "tan", "asin", "acos", "atan", "cot")
+    ),
     Function("atan2", "ff", DOUBLE, "atan2({0}, {1})", "r_ATAN2.html"),
     Function("to_number", "ss", decimal(38, 10), "nearshift_sql.to_number({0}, {1})", "r_TO_NUMBER.html"),
 )

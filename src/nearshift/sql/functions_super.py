@@ -1,9 +1,12 @@
-"""Functions of SUPER and of JSON text. Source pages: "JSON functions", "Array functions", "Object functions", "SUPER type information functions"."""
+"""Functions of SUPER and of JSON text.
+
+Source pages: "JSON functions", "Array functions", "Object functions", "SUPER type information functions".
+"""
 
 from __future__ import annotations
 
+from nearshift.sql.bind_arithmetic import as_super
 from nearshift.sql.bind_casts import cannot_cast, super_of
-from nearshift.sql.bind_operators import as_super
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call, Function, Refusal
 from nearshift.types import BIGINT, BOOLEAN, INTEGER, NUMBERS, STRINGS, SUPER, VARBYTE, VARCHAR, Kind, varchar
@@ -28,7 +31,7 @@ def _can_json_parse(call: Call) -> Value:
 
 def _element(call: Call, value: Value) -> str:
     if value.type.kind in STRINGS | NUMBERS | {Kind.BOOLEAN, Kind.UNKNOWN, Kind.SUPER}:
-        return as_super(call.binder, value, call.node)
+        return as_super(call.binder, value)
     raise cannot_cast(call.binder, value.type, SUPER, call.node)
 
 
@@ -49,7 +52,8 @@ def _object(call: Call) -> Value:
         if key.type.kind not in STRINGS:
             raise call.error("the names in OBJECT must be strings", sqlstate="42804")
         if value.type.kind in {Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.TIMETZ}:
-            raise call.error(f"OBJECT could not convert type {value.type.kind.value} to super", sqlstate="42846", hint="Cast it to varchar.")
+            message = f"OBJECT could not convert type {value.type.kind.value} to super"
+            raise call.error(message, sqlstate="42846", hint="Cast it to varchar.")
         pairs.append(f"{super_of(key)} || ':' || coalesce({_element(call, value)}, 'null')")
     joined = " || ',' || ".join(pairs)
     return Value(f"CAST('{{' || {joined} || '}}' AS JSON)", SUPER)

@@ -1,13 +1,17 @@
-"""Functions whose value only the session knows, and small conditional ones. Source pages: "System information functions", "Conditional expressions"."""
+"""Functions whose value only the session knows, and conditional ones.
+
+Source pages: "System information functions", "Conditional expressions".
+"""
 
 from __future__ import annotations
 
 from nearshift.sql.bind_casts import coerce, settled
-from nearshift.sql.bind_operators import compare, unify
+from nearshift.sql.bind_compare import compare
+from nearshift.sql.bind_logic import unify
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call, Function, Refusal
 from nearshift.sql.relations import ParameterSource
-from nearshift.types import BIGINT, DATE, INTEGER, TIMESTAMP, TIMESTAMPTZ, UNKNOWN, Kind, SqlType, varchar
+from nearshift.types import BIGINT, DATE, INTEGER, TIMESTAMP, TIMESTAMPTZ, UNKNOWN, VARCHAR, Kind, SqlType, varchar
 
 # Redshift name -> (session value, type)
 _SESSION: dict[str, tuple[str, SqlType]] = {
@@ -17,7 +21,8 @@ _SESSION: dict[str, tuple[str, SqlType]] = {
     "current_user": ("current_user", varchar(128)), "user": ("current_user", varchar(128)), "session_user": ("session_user", varchar(128)),
     "current_user_id": ("current_user_id", INTEGER), "current_database": ("current_database", varchar(128)),
     "current_schema": ("current_schema", varchar(128)), "pg_backend_pid": ("backend_pid", INTEGER), "version": ("version", varchar(256)),
-    "pg_last_query_id": ("last_query_id", BIGINT), "last_user_query_id": ("last_query_id", BIGINT), "pg_last_copy_id": ("last_copy_id", BIGINT),
+    "pg_last_query_id": ("last_query_id", BIGINT), "last_user_query_id": ("last_query_id", BIGINT),
+    "pg_last_copy_id": ("last_copy_id", BIGINT),
     "pg_last_copy_count": ("last_copy_count", BIGINT), "pg_last_unload_id": ("last_unload_id", BIGINT),
 }  # fmt: skip
 
@@ -77,14 +82,14 @@ def _extreme(call: Call) -> Value:
 
 FUNCTIONS = (
     *(Function(name, "", kind, _session, f"r_{name.upper()}.html", is_mutable=True) for name, (_, kind) in _SESSION.items()),
+    Function("coalesce", "r+", VARCHAR, _coalesce, "r_NVL_function.html"),
+    Function("nvl", "r+", VARCHAR, _coalesce, "r_NVL_function.html"),
+    Function("nvl2", "rrr", VARCHAR, _nvl2, "r_NVL2.html"),
+    Function("nullif", "rr", VARCHAR, _nullif, "r_NULLIF_function.html"),
+    Function("decode", "rrr+", VARCHAR, _decode, "r_DECODE_expression.html"),
+    Function("greatest", "r+", VARCHAR, _extreme, "r_GREATEST_LEAST.html"),
+    Function("least", "r+", VARCHAR, _extreme, "r_GREATEST_LEAST.html"),
 )
-# Their arguments keep their literals untyped, since the neighbours decide.
-RAW_FUNCTIONS = {
-    "coalesce": (_coalesce, 1, None, "r_NVL_function.html"), "nvl": (_coalesce, 1, None, "r_NVL_function.html"),
-    "nvl2": (_nvl2, 3, 3, "r_NVL2.html"), "nullif": (_nullif, 2, 2, "r_NULLIF_function.html"),
-    "decode": (_decode, 3, None, "r_DECODE_expression.html"), "greatest": (_extreme, 1, None, "r_GREATEST_LEAST.html"),
-    "least": (_extreme, 1, None, "r_GREATEST_LEAST.html"),
-}  # fmt: skip
 _LEADER = "is answered by the leader node only and not kept by nearshift"
 REFUSALS = (
     Refusal("current_time", "is deprecated in Redshift", "Use GETDATE()::time."), Refusal("localtime", "is deprecated in Redshift"),

@@ -6,19 +6,19 @@ A function that has no row does not exist for users: nothing reaches DuckDB's ow
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from nearshift.errors import InvalidSql
 from nearshift.sql.bind import Binder
+from nearshift.sql.bind_arithmetic import as_super
 from nearshift.sql.bind_casts import coerce, explicit_cast, settled
-from nearshift.sql.bind_operators import as_boolean, as_super
+from nearshift.sql.bind_logic import as_boolean
 from nearshift.sql.bind_values import Value
 from nearshift.sql.scope import Scope
 from nearshift.types import (
     BIGINT,
-    BOOLEAN,
     DATE,
     DOUBLE,
     INTEGERS,
@@ -39,13 +39,14 @@ DOCUMENTATION = "https://docs.aws.amazon.com/redshift/latest/dg/"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call while it is bound: its node, its folded name, its bound arguments."""
+    """One call while it is bound: its node, its folded name, its bound arguments, and the date part that stood before them."""
 
     binder: Binder
     node: exp.Expr
     scope: Scope
     name: str
     values: list[Value]
+    part: str = ""
 
     def error(self, message: str, *, sqlstate: str = "42883", hint: str | None = None) -> InvalidSql:
         """Return an error placed at the call."""
@@ -61,7 +62,8 @@ class Function:
     """One row: a Redshift function.
 
     `arguments` has one letter per argument: s string, i integer, n number, f float, d date or timestamp, t timestamp, z timestamp with
-    time zone, b boolean, S SUPER, v varbyte, x string or varbyte, `*` anything; after `?` they are optional, a final `+` repeats the last.
+    time zone, b boolean, S SUPER, v varbyte, x string or varbyte, `*` anything, r anything with
+    its literals untyped, p (first only) a date part; after `?` they are optional, a final `+` repeats the last.
     `lowering` is DuckDB text with {0}, {1}, … or a function of the Call. `page` is the file name of the developer guide. `is_mutable`
     marks a function whose result may differ between statements.
     """
@@ -74,14 +76,19 @@ class Function:
     is_mutable: bool = False
 
     @property
+    def has_part(self) -> bool:
+        """Tell whether the first argument is a date part, a word and no expression."""
+        return self.arguments.startswith("p")
+
+    @property
     def bounds(self) -> tuple[int, int | None]:
         """The least and the greatest number of arguments, None for no bound."""
-        required, _, optional = self.arguments.rstrip("+").partition("?")
+        required, _, optional = self.arguments.lstrip("p").rstrip("+").partition("?")
         return len(required), None if self.arguments.endswith("+") else len(required) + len(optional)
 
     def letter(self, index: int) -> str:
         """Return the letter of the argument at `index`."""
-        letters = self.arguments.replace("?", "").rstrip("+")
+        letters = self.arguments.lstrip("p").replace("?", "").rstrip("+")
         return letters[min(index, len(letters) - 1)]
 
 
@@ -104,7 +111,7 @@ def bind_call(function: Function, call: Call) -> Value:
     if function.is_mutable:
         call.binder.facts.mutable.add(function.name)
     if not isinstance(function.lowering, str):
-        return function.lowering(Call(call.binder, call.node, call.scope, call.name, values))
+        return function.lowering(replace(call, values=values))
     kind = function.result if isinstance(function.result, SqlType) else function.result(values)
     return Value(function.lowering.format(*(one.sql for one in values), args=", ".join(one.sql for one in values)), kind)
 
@@ -125,8 +132,8 @@ _TARGETS = {"i": BIGINT, "f": DOUBLE, "t": TIMESTAMP, "z": TIMESTAMPTZ, "D": DAT
 
 def _argument(call: Call, value: Value, letter: str, index: int) -> Value:
     binder, node, kind = call.binder, call.node, value.type.kind
-    if letter == "*":
-        return settled(binder, value)
+    if letter in "r*":
+        return value if letter == "r" else settled(binder, value)
     if letter == "s":
         if kind in {Kind.VARBYTE, Kind.INTERVAL}:
             raise call.error(_signature_message(call))
@@ -136,27 +143,29 @@ def _argument(call: Call, value: Value, letter: str, index: int) -> Value:
     if letter in _TARGETS:
         return _convertible(call, value, _TARGETS[letter])
     if letter == "d":
-        if kind is Kind.UNKNOWN or kind in STRINGS:
-            return coerce(binder, value, TIMESTAMP, node) if kind is Kind.UNKNOWN else explicit_cast(binder, value, TIMESTAMP, node)
-        if kind not in INSTANTS:
-            raise call.error(_signature_message(call), hint=f"Argument {index + 1} must be a date or a timestamp.")
-        return value
+        return _instant(call, value, index)
     if letter == "b":
         return as_boolean(binder, value, node, call.name.upper())
     if letter == "S":
         if kind is not Kind.SUPER and kind is not Kind.UNKNOWN:
             raise call.error(_signature_message(call), hint=f"Argument {index + 1} must be SUPER; make it with JSON_PARSE.")
-        return Value(as_super(binder, value, node), SUPER, value.label)
-    if letter == "v":
-        if kind is Kind.VARBYTE:
-            return value
-        return coerce(binder, value, VARBYTE, node) if kind in STRINGS | {Kind.UNKNOWN} else _refused(call)
-    assert letter == "x", letter
-    return value if kind is Kind.VARBYTE else coerce(binder, value, VARCHAR, node)
+        return Value(as_super(binder, value), SUPER, value.label)
+    assert letter in "vx", letter
+    if kind is Kind.VARBYTE:
+        return value
+    if letter == "v" and kind not in STRINGS | {Kind.UNKNOWN}:
+        raise call.error(_signature_message(call))
+    return coerce(binder, value, VARBYTE if letter == "v" else VARCHAR, node)
 
 
-def _refused(call: Call) -> Value:
-    raise call.error(_signature_message(call))
+def _instant(call: Call, value: Value, index: int) -> Value:
+    kind = value.type.kind
+    if kind is Kind.UNKNOWN or kind in STRINGS:
+        convert = coerce if kind is Kind.UNKNOWN else explicit_cast
+        return convert(call.binder, value, TIMESTAMP, call.node)
+    if kind not in INSTANTS:
+        raise call.error(_signature_message(call), hint=f"Argument {index + 1} must be a date or a timestamp.")
+    return value
 
 
 def _number(call: Call, value: Value) -> Value:
@@ -190,6 +199,3 @@ def text_like(values: list[Value]) -> SqlType:
     return SqlType(Kind.VARCHAR, length=kind.length) if kind.kind in STRINGS else VARCHAR
 
 
-def boolean(_values: list[Value]) -> SqlType:
-    """Return BOOLEAN."""
-    return BOOLEAN

@@ -5,6 +5,7 @@ See docs/design/0002-lowering.md for what was decided and why.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -17,7 +18,9 @@ from nearshift.sql.relations import BindContext, Column, Lowered, Parameter, Par
 from nearshift.sql.rules import EXPRESSIONS, QUERIES
 from nearshift.types import VARCHAR, Kind
 
-_DML = {exp.Insert: insert, exp.Update: update, exp.Delete: delete, exp.Merge: merge}
+_DML: dict[type[exp.Expr], Callable[[Binder, exp.Expr], str]] = {
+    exp.Insert: insert, exp.Update: update, exp.Delete: delete, exp.Merge: merge,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,9 @@ def bind(text: str, context: BindContext) -> Bound:
 
 def _bind_tree(tree: exp.Expr, binder: Binder) -> Bound:
     rule = _DML.get(type(tree))
+    columns: tuple[Column, ...] = ()
     if rule is not None:
-        sql, columns = rule(binder, tree), ()
+        sql = rule(binder, tree)
     elif type(tree) in QUERIES:
         query = binder.query(tree, None)
         sql = query.sql

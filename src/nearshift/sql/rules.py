@@ -7,48 +7,52 @@ from typing import Final
 
 from sqlglot import exp
 
-from nearshift.sql import bind_operators as operators
+from nearshift.sql import bind_arithmetic as arithmetic
+from nearshift.sql import bind_compare as compare
+from nearshift.sql import bind_literals as literals
+from nearshift.sql import bind_logic as logic
 from nearshift.sql import bind_patterns as patterns
 from nearshift.sql import functions
 from nearshift.sql.bind import QueryRule, Rule
+from nearshift.sql.bind_aggregates import aggregate_rule
 from nearshift.sql.bind_casts import cast_rule
-from nearshift.sql.bind_query import select_query, set_query, subquery_query, values_query
-from nearshift.sql.functions_aggregate import aggregate_rule
+from nearshift.sql.bind_query import select_query
+from nearshift.sql.bind_sets import set_query, subquery_query, values_query
 from nearshift.sql.partiql import path_value
 
 EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
-    exp.Literal: operators.literal_rule,
-    exp.Null: operators.null_rule,
-    exp.Boolean: operators.boolean_rule,
-    exp.Paren: operators.paren_rule,
-    exp.Parameter: operators.parameter_rule,
-    exp.Concat: operators.adjacent_rule,
-    exp.Interval: operators.interval_rule,
+    exp.Literal: literals.literal_rule,
+    exp.Null: literals.null_rule,
+    exp.Boolean: literals.boolean_rule,
+    exp.Paren: literals.paren_rule,
+    exp.Parameter: literals.parameter_rule,
+    exp.Concat: literals.adjacent_rule,
+    exp.Interval: literals.interval_rule,
     exp.Column: path_value,
     exp.Dot: path_value,
     exp.Bracket: path_value,
     exp.Cast: cast_rule,
     exp.TryCast: cast_rule,
-    exp.Add: operators.arithmetic_rule,
-    exp.Sub: operators.arithmetic_rule,
-    exp.Mul: operators.arithmetic_rule,
-    exp.Div: operators.arithmetic_rule,
-    exp.Mod: operators.arithmetic_rule,
-    exp.Neg: operators.negation_rule,
-    exp.DPipe: operators.concat_rule,
-    exp.EQ: operators.comparison_rule,
-    exp.NEQ: operators.comparison_rule,
-    exp.LT: operators.comparison_rule,
-    exp.LTE: operators.comparison_rule,
-    exp.GT: operators.comparison_rule,
-    exp.GTE: operators.comparison_rule,
-    exp.And: operators.logic_rule,
-    exp.Or: operators.logic_rule,
-    exp.Not: operators.not_rule,
-    exp.Is: operators.is_rule,
-    exp.Between: operators.between_rule,
-    exp.In: operators.in_rule,
-    exp.Case: operators.case_rule,
+    exp.Add: arithmetic.arithmetic_rule,
+    exp.Sub: arithmetic.arithmetic_rule,
+    exp.Mul: arithmetic.arithmetic_rule,
+    exp.Div: arithmetic.arithmetic_rule,
+    exp.Mod: arithmetic.arithmetic_rule,
+    exp.Neg: arithmetic.negation_rule,
+    exp.DPipe: arithmetic.concat_rule,
+    exp.EQ: compare.comparison_rule,
+    exp.NEQ: compare.comparison_rule,
+    exp.LT: compare.comparison_rule,
+    exp.LTE: compare.comparison_rule,
+    exp.GT: compare.comparison_rule,
+    exp.GTE: compare.comparison_rule,
+    exp.And: logic.logic_rule,
+    exp.Or: logic.logic_rule,
+    exp.Not: logic.not_rule,
+    exp.Is: logic.is_rule,
+    exp.Between: compare.between_rule,
+    exp.In: compare.in_rule,
+    exp.Case: logic.case_rule,
     exp.Like: patterns.like_rule,
     exp.ILike: patterns.like_rule,
     exp.Escape: patterns.escape_rule,

@@ -38,8 +38,8 @@ class Stage:
 class Source:
     """One item of FROM.
 
-    `text` is what stands in FROM when nothing is extracted; `tag` is its name in DuckDB's text. A source that is the target of DML cannot be
-    wrapped into a subquery (`is_inline`): its paths are extracted where they stand. `outer_of` is set on the nullable side of an outer join.
+    `text` is what stands in FROM when nothing is extracted; `tag` is its name in DuckDB's text. The target of DML cannot be wrapped
+    into a subquery (`is_inline`): its paths are extracted where they stand. `is_nullable` is set on the nullable side of an outer join.
     """
 
     alias: str

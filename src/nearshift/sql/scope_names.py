@@ -72,7 +72,7 @@ def resolve(binder: Binder, parts: list[Part], scope: Scope) -> tuple[Base, list
         if found is not None:
             return found
         level = level.parent
-    raise _undefined(binder, parts, scope)
+    raise _undefined(parts, scope)
 
 
 def _variable(binder: Binder, parts: list[Part]) -> tuple[Base, list[Part]] | None:
@@ -98,7 +98,7 @@ def _in_scope(binder: Binder, parts: list[Part], scope: Scope) -> tuple[Base, li
         column = item.column(parts[1].name)
         if column is not None:
             return _noted(scope, base_of(item, column), parts[1]), parts[2:]
-    base = _unqualified(binder, parts[0], scope)
+    base = _unqualified(parts[0], scope)
     if base is not None:
         return base, parts[1:]
     qualified = _by_schema(binder, parts, scope)
@@ -117,7 +117,7 @@ def _noted(scope: Scope, base: Base, part: Part) -> Base:
     return base
 
 
-def _unqualified(binder: Binder, part: Part, scope: Scope) -> Base | None:
+def _unqualified(part: Part, scope: Scope) -> Base | None:
     for merged in scope.merged:
         if merged.name == part.name:
             value = Value(merged.sql, merged.type, merged.name)
@@ -129,9 +129,7 @@ def _unqualified(binder: Binder, part: Part, scope: Scope) -> Base | None:
                 sql = item.source.reference(item.index_sql_name)
                 found.append(Base(item.index_type, part.name, sql=sql, value=Value(sql, item.index_type, part.name)))
             continue
-        for column in item.columns:
-            if column.label == part.name:
-                found.append(base_of(item, column))
+        found.extend(base_of(item, column) for column in item.columns if column.label == part.name)
     if not found:
         return None
     if len(found) > 1:
@@ -164,7 +162,7 @@ def undefined_column(name: str, node: exp.Expr, known: list[str], *, owner: str 
     return UndefinedObject(f'column "{name}" does not exist{where}', sqlstate="42703", span=span_of(node), hint=hint)
 
 
-def _undefined(binder: Binder, parts: list[Part], scope: Scope) -> UndefinedObject:
+def _undefined(parts: list[Part], scope: Scope) -> UndefinedObject:
     aliases: list[str] = []
     columns: list[str] = []
     level: Scope | None = scope
