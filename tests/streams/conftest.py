@@ -52,6 +52,10 @@ class Endpoint:
     def answers(self, operation: str, body: dict[str, Any], *, status: int = 200, cut: int = 0) -> None:
         self._queue(operation, Answer(status, json.dumps(body).encode(), cut))
 
+    def forbids_role(self) -> None:
+        error = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours to assume</Message></Error></ErrorResponse>"
+        self._queue("AssumeRole", Answer(403, error.encode()))
+
     def resets(self, operation: str) -> None:
         self._queue(operation, Answer(0, b""))
 
@@ -101,8 +105,9 @@ def serve() -> Iterator[Endpoint]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            operation = self.headers["X-Amz-Target"].rpartition(".")[2]
-            endpoint.asked.append((operation, json.loads(body)))
+            target = self.headers.get("X-Amz-Target", "STS.AssumeRole")  # STS has forms and XML where Kinesis has JSON
+            operation = target.rpartition(".")[2]
+            endpoint.asked.append((operation, {} if operation == "AssumeRole" else json.loads(body)))
             answer = endpoint.take(operation)
             self.close_connection = answer.status == 0 or answer.cut > 0
             if answer.status == 0:

@@ -29,7 +29,8 @@ from nearshift.streams.memory import Fault, MemoryStream
 from nearshift.streams.metrics import Metric
 from nearshift.streams.polling import PolledSource
 from nearshift.streams.reader import ShardReader, Source
-from nearshift.streams.record import OLDEST, ShardId, at_time, parse_position
+from nearshift.streams.record import END, OLDEST, ShardId, at_time, parse_position
+from nearshift.streams.roles import assume_roles
 from nearshift.streams.shards import plan_shards
 from nearshift.testing.scripted import FaultyCalls, MemoryCalls
 
@@ -293,6 +294,12 @@ def test_an_empty_shard_is_at_its_tip_and_its_position_stays(backend: Backend) -
     assert batch.next == OLDEST
 
 
+def test_a_reader_opened_at_the_end_has_nothing_to_read(backend: Backend) -> None:
+    backend.put("k", b"1")
+    batch = backend.source().open(FIRST, END).read(limit_records=10)
+    assert (batch.count, batch.is_end, batch.is_at_tip) == (0, True, True)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 1000])
 def test_a_restart_after_every_batch_loses_nothing_and_doubles_nothing(backend: Backend, limit: int) -> None:
     wanted = [str(number).encode() for number in range(25)]
@@ -514,3 +521,15 @@ def test_what_was_put_shows_in_the_metrics(kinesis: KinesisBackend) -> None:
     assert found.total(Metric.INCOMING_BYTES) >= 8
     assert found.total(Metric.GET_RECORDS) >= 2
     assert found.latest(Metric.ITERATOR_AGE) is not None
+
+
+def test_a_chain_of_roles_reads_the_stream_of_its_last_account(kinesis: KinesisBackend) -> None:
+    roles = ("arn:aws:iam::111111111111:role/warehouse", "arn:aws:iam::222222222222:role/reader")
+    access = Access("us-east-1", roles, endpoint_url=kinesis.url, sts_endpoint_url=kinesis.url)
+    theirs = assume_roles(roles, "us-east-1", sts_endpoint_url=kinesis.url).client("kinesis", endpoint_url=kinesis.url)
+    theirs.create_stream(StreamName=f"their-{kinesis.name}", ShardCount=1)
+    source = open_stream(f"their-{kinesis.name}", access, clock=ManualClock())
+    assert ":222222222222:stream/" in source.describe().identity
+    source.close()
+    with pytest.raises(StreamError, match="does not exist"):
+        open_stream(f"their-{kinesis.name}", Access("us-east-1", endpoint_url=kinesis.url), clock=ManualClock()).describe()

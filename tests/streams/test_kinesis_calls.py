@@ -8,6 +8,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nearshift import limits
 from nearshift.clock import ManualClock
@@ -147,6 +149,17 @@ def test_an_unknown_stream_and_a_forbidden_one_are_told_apart(endpoint: Endpoint
     assert "kinesis:GetRecords" in str(denied.value.hint)
 
 
+def test_a_role_that_may_not_be_assumed_is_told_as_such_before_the_stream_is_asked(endpoint: Endpoint) -> None:
+    endpoint.forbids_role()
+    access = Access("us-east-1", ("arn:aws:iam::111111111111:role/other",), endpoint_url=endpoint.url, sts_endpoint_url=endpoint.url)
+    source = open_stream("s", access, clock=ManualClock())
+    with pytest.raises(StreamError, match='permission denied for stream "s"') as caught:
+        source.describe()
+    assert (caught.value.sqlstate, caught.value.detail) == ("42501", "Not yours to assume.")
+    assert "role" in str(caught.value.hint)
+    assert [operation for operation, _ in endpoint.asked] == ["AssumeRole"]
+
+
 def test_a_deleted_stream_is_missing_although_it_still_answers(endpoint: Endpoint) -> None:
     summary = {"StreamARN": "a", "StreamName": "s", "StreamStatus": "DELETING", "RetentionPeriodHours": 24, "StreamCreationTimestamp": 1}
     endpoint.answers("DescribeStreamSummary", {"StreamDescriptionSummary": summary})
@@ -217,3 +230,11 @@ def test_one_description_serves_for_a_while_and_a_suspicion_ends_that(endpoint: 
         source.open(FIRST, OLDEST).read(limit_records=1)
     source.describe()
     assert len(endpoint.requests("DescribeStreamSummary")) == 4
+
+
+@given(st.integers(min_value=0, max_value=4_102_444_800_000))
+def test_arrival_times_keep_every_millisecond(millis: int) -> None:
+    record = {"ApproximateArrivalTimestamp": millis / 1000, "Data": "", "PartitionKey": "k", "SequenceNumber": "1"}
+    page = decode_page(json.dumps({"Records": [record]}).encode(), FIRST)
+    found = page.records.column("approximate_arrival_timestamp")[0].as_py()
+    assert found == datetime(1970, 1, 1) + timedelta(milliseconds=millis)  # noqa: DTZ001
