@@ -66,6 +66,8 @@ class _Process:
             self._process.kill()
             self._process.wait()
         self._reader.join(_STOP_SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._errors.close()
 
 
