@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nearshift.sql.lower import Bound, bind
-from nearshift.sql.relations import BindContext
+from nearshift.sql.bind_statement import Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,6 @@ _REASONS = (
     ("limit", "it has LIMIT, OFFSET or TOP"),
     ("subquery", "it has a subquery in an expression"),
 )
-
-
-def analyse(text: str, context: BindContext) -> Shape:
-    """Return the shape of one query; raises what `lower` raises."""
-    return shape_of(bind(text, context))
 
 
 def shape_of(bound: Bound) -> Shape:
