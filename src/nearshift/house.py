@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,10 @@ from nearshift.errors import NearshiftError
 from nearshift.events import Events
 from nearshift.sql.lower import lower
 from nearshift.sql.relations import BindContext, Lowered
+from nearshift.streams.dynamodb import Attribute, scan_items
+from nearshift.streams.kinesis import Access
 from nearshift.streams.reader import Source
+from nearshift.streams.roles import parse_roles
 from nearshift.values import with_variables
 from nearshift.views.feed import Feed
 from nearshift.views.refresh import Refresher
@@ -156,6 +159,11 @@ class House:
         """Return the feed of a streaming view."""
         schema = self.current.snapshot.schemas[view.bases[0][0]]
         return self.feeds.of(view, schema)
+
+    def items(self, table: str, roles: str | None, region: str | None, read_ratio: int) -> Iterator[list[dict[str, Attribute]]]:
+        """Return the pages of a DynamoDB table's items, read with the roles of an IAM_ROLE clause."""
+        access = Access(region=region, roles=parse_roles(roles or "default"))
+        return scan_items(table, access, read_ratio, self.clock)
 
     def zone(self, name: str) -> tzinfo:
         """Return a time zone by its name."""

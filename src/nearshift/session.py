@@ -24,7 +24,7 @@ from nearshift.catalog.entities import RelationEntry, Snapshot
 from nearshift.catalog.lookup import Lookup
 from nearshift.commands import access, copying, cursors, parameters, procedures, queries, schemas, tables, views
 from nearshift.commands.cursors import Cursor
-from nearshift.errors import Conflict, InvalidSql, NearshiftError, NotSupported, UndefinedObject
+from nearshift.errors import Cancelled, Conflict, InvalidSql, NearshiftError, NotSupported, UndefinedObject
 from nearshift.house import House
 from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus
 from nearshift.settings import Settings
@@ -288,6 +288,11 @@ class Session:
         if self._block is Block.EXPLICIT:
             self._begin(takes_lane=True)
 
+    def check_cancelled(self) -> None:
+        """Raise Cancelled when the running statement was cancelled."""
+        if self.is_cancelled:
+            raise Cancelled("canceling statement due to user request")
+
     def begin_here(self) -> None:
         """Open a transaction with the lane, unless one is open."""
         if not self.tx.is_open:
@@ -491,7 +496,7 @@ class Session:
                 error.span = error.span.shifted(start)
             raise
 
-    def dispatch(self, statement: st.Statement) -> Result:
+    def dispatch(self, statement: st.Statement) -> Result:  # noqa: C901 - the one match over all statements
         """Hand a statement to its command, inside the open transaction."""
         """Hand a statement to its command, inside the open transaction."""
         match statement:

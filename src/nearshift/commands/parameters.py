@@ -35,13 +35,13 @@ def change(session: Session, statement: Setting) -> Result:
     """Run SET or RESET."""
     match statement:
         case st.SetParameter(setting=setting, scope=scope):
-            name = setting.name.lower()
+            parameter = setting.name.lower()
             if not setting.values:
-                session.settings.reset(name)
+                session.settings.reset(parameter)
             elif scope is st.SetScope.LOCAL:
-                session.settings.set_local(name, _value(name, setting))
+                session.settings.set_local(parameter, _value(parameter, setting))
             else:
-                session.settings.set(name, _value(name, setting))
+                session.settings.set(parameter, _value(parameter, setting))
             return Result("SET")
         case st.Reset(name=name):
             if name is None:
@@ -127,7 +127,8 @@ def _objects(session: Session, statement: st.ShowObjects) -> list[tuple[object, 
         entry = session.snapshot.relations.get((parts[-2] if len(parts) > 1 else "public", parts[-1] if parts else ""))
         rows = [
             (
-                database, parts[-2] if len(parts) > 1 else "public", parts[-1], c.name, i, c.default_text, "YES" if c.is_nullable else "NO", c.type.kind.value,
+                database, parts[-2] if len(parts) > 1 else "public", parts[-1],
+                c.name, i, c.default_text, "YES" if c.is_nullable else "NO", c.type.kind.value,
                 c.type.length, c.type.precision, c.type.scale, c.comment,
             )
             for i, c in enumerate(entry.columns if entry else (), start=1)

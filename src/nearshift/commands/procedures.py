@@ -15,7 +15,7 @@ from nearshift.commands import tables
 from nearshift.commands.assigning import assign
 from nearshift.commands.cursors import rows_cursor
 from nearshift.commands.results import rows_result
-from nearshift.errors import Cancelled, DuplicateObject, InvalidSql, NearshiftError, NotSupported, UndefinedObject
+from nearshift.errors import DuplicateObject, InvalidSql, NearshiftError, NotSupported, UndefinedObject
 from nearshift.plpgsql.compiled import CompiledProcedure, compile_procedure
 from nearshift.plpgsql.interpret import call as interpret
 from nearshift.plpgsql.nodes import Level
@@ -334,8 +334,7 @@ class SessionRunner:
 
     def check(self) -> None:
         """Raise Cancelled when the statement was cancelled."""
-        if self._session.is_cancelled:
-            raise Cancelled("canceling statement due to user request")
+        self._session.check_cancelled()
 
     @contextlib.contextmanager
     def _scoped(self, scope: Scope) -> Iterator[None]:

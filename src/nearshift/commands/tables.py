@@ -12,7 +12,7 @@ from nearshift.catalog.entities import ColumnEntry, RelationEntry
 from nearshift.errors import Conflict, DuplicateObject, InvalidSql, NotSupported, UndefinedObject
 from nearshift.results import Result, Severity
 from nearshift.sql import statements as st
-from nearshift.sql.lower import lower_default
+from nearshift.sql.lower import lower
 from nearshift.sql.names import fold, quote
 from nearshift.sql.relations import Column, RelationKind
 from nearshift.types import INTEGERS, VARCHAR, Kind, SqlType, varchar
@@ -131,8 +131,32 @@ def _defaults(session: Session, oid: int, columns: Iterable[ColumnEntry]) -> dic
             session.tx.connection.execute(storage.create_sequence(sequence, column.identity[0], column.identity[1]))
             found[column.name] = f"nextval('{sequence}')"
         elif column.default_text is not None:
-            found[column.name] = lower_default(column.default_text, session.context())
+            found[column.name] = _default(session, column.default_text)
     return found
+
+
+# What the values that only a session knows are in a DEFAULT, which DuckDB evaluates by itself. Times are UTC.
+_DEFAULTS = {
+    "statement_timestamp": "date_trunc('second', get_current_timestamp() AT TIME ZONE 'UTC')",
+    "transaction_timestamp": "get_current_timestamp() AT TIME ZONE 'UTC'",
+    "transaction_timestamptz": "get_current_timestamp()",
+    "current_date": "CAST(get_current_timestamp() AT TIME ZONE 'UTC' AS DATE)",
+}
+_DEFAULT_LABEL = "nearshift_default"
+
+
+def _default(session: Session, text: str) -> str:
+    """Return a DEFAULT expression in DuckDB's SQL. Raises NotSupported for one that reads a relation or a value of one session."""
+    lowered = lower(f"SELECT {text} AS {_DEFAULT_LABEL}", session.context())
+    head, tail = "SELECT ", f' AS "{_DEFAULT_LABEL}"'
+    if lowered.reads or not (lowered.sql.startswith(head) and lowered.sql.endswith(tail)):
+        raise NotSupported("a DEFAULT must be an expression without relations", detail=f"It is: {text}")
+    expression = lowered.sql[len(head) : -len(tail)]
+    for i, parameter in reversed(list(enumerate(lowered.parameters, start=1))):
+        if parameter.name not in _DEFAULTS:
+            raise NotSupported("this function cannot be used in a DEFAULT", detail=f"It is: {text}")
+        expression = expression.replace(f"${i}", _DEFAULTS[parameter.name])
+    return expression
 
 
 def _column(session: Session, definition: st.ColumnDefinition) -> ColumnEntry:
@@ -220,7 +244,7 @@ def alter_table(session: Session, statement: st.AlterTable) -> Result:
         case st.AddColumn(column=definition):
             column = _column(session, definition)
             _check_columns([*entry.columns, column], statement.name)
-            default = lower_default(column.default_text, session.context()) if column.default_text else None
+            default = _default(session, column.default_text) if column.default_text else None
             if not column.is_nullable and default is None:
                 raise InvalidSql("ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default", span=definition.name.span)
             connection.execute(storage.add_column(entry.storage, column, default))

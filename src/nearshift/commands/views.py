@@ -12,10 +12,10 @@ from nearshift.commands.tables import columns_of, drop_relation, storage_attribu
 from nearshift.errors import DuplicateObject, InvalidSql, NotSupported
 from nearshift.results import Result, Severity
 from nearshift.sql import statements as st
-from nearshift.sql.lower import analyse, lower
+from nearshift.sql.lower import lower
 from nearshift.sql.names import fold
 from nearshift.sql.relations import BindContext, Lowered, RelationKind
-from nearshift.sql.shape import Shape
+from nearshift.sql.shape import Shape, analyse
 from nearshift.values import with_variables
 from nearshift.views.delta import Delta, Full, decide_maintenance
 
@@ -94,7 +94,7 @@ def create_materialized_view(session: Session, statement: st.CreateMaterializedV
         _check_stream(session, entry, statement)
         catalog.set_view_state(connection, entry.oid, ViewState())
         return Result("CREATE MATERIALIZED VIEW")
-    decision = decide_maintenance(shape, bases, session.snapshot)
+    decision = decide_maintenance(shape, session.snapshot)
     reason = decision.reason if isinstance(decision, Full) else None
     catalog.set_view_state(connection, entry.oid, ViewState(is_incremental=isinstance(decision, Delta), reason=reason))
     session.house.refresher.refresh(session.tx, entry)
@@ -107,9 +107,9 @@ def _is_external(session: Session, schema: str) -> bool:
 
 
 def _check_shape(session: Session, shape: Shape, lowered: Lowered, *, is_streaming: bool) -> None:
-    refused = shape.refused_in_materialized_view()
+    refused = "ORDER BY" if shape.has_order_by else "LIMIT, OFFSET or TOP" if shape.has_limit else None
     if refused is not None:
-        raise InvalidSql(f"materialized views cannot have {refused}", sqlstate="0A000", hint="Sort and limit where the view is read.")
+        raise NotSupported(f"materialized views cannot have {refused}", hint="Sort and limit where the view is read.")
     for key in lowered.reads:
         entry = session.snapshot.relations.get(key)
         if key not in session.snapshot.relations and not _is_external(session, key[0]):
@@ -117,10 +117,10 @@ def _check_shape(session: Session, shape: Shape, lowered: Lowered, *, is_streami
         if entry is not None and entry.kind is RelationKind.VIEW:
             raise NotSupported(f'materialized views cannot read view "{entry.name}"', hint="Repeat the view's query here.")
     if is_streaming:
-        blocking = shape.blocking() or ("more than one relation" if len(lowered.reads) > 1 else None) or shape.unnests()
-        if blocking is not None:
+        reasons = (*shape.reasons, *(("it unnests an array",) if shape.has_unnest else ()))
+        if reasons:
             raise NotSupported(
-                f"a streaming materialized view cannot be maintained incrementally: {blocking}",
+                f"a streaming materialized view must be maintained incrementally, and {reasons[0]}",
                 detail="A stream cannot be read again from its beginning, so every refresh must be possible from new records alone.",
                 hint="Keep the records in the streaming view, and join, unnest or aggregate in a view over it.",
             )
@@ -134,8 +134,8 @@ def _check_auto_refresh(session: Session, bases: tuple[tuple[str, str], ...], sh
                 "auto refresh is not allowed for a materialized view on another materialized view",
                 hint="Leave AUTO REFRESH out and refresh it by a schedule, or `on refresh of` the view below.",
             )
-    if shape.is_mutable():
-        raise NotSupported("auto refresh is not allowed for a query with mutable functions")
+    if shape.mutable:
+        raise NotSupported(f"auto refresh is not allowed for a query with mutable functions: {', '.join(shape.mutable)}")
 
 
 def _check_names(columns: tuple[Any, ...], statement: st.CreateMaterializedView) -> None:

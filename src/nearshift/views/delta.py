@@ -32,17 +32,14 @@ class Full:
 _VIEWS = frozenset({RelationKind.STREAMING_VIEW, RelationKind.DERIVED_VIEW})
 
 
-def decide_maintenance(shape: Shape, bases: tuple[tuple[str, str], ...], snapshot: Snapshot) -> Delta | Full:
-    """Decide how the view of this shape over these bases is kept."""
-    blocking = shape.blocking()
-    if blocking is not None:
-        return Full(blocking)
-    if len(bases) != 1:
-        return Full("it reads more than one relation" if bases else "it reads no relation")
-    base = snapshot.relations.get(bases[0])
+def decide_maintenance(shape: Shape, snapshot: Snapshot) -> Delta | Full:
+    """Decide how the view of this shape is kept."""
+    if shape.delta_base is None:
+        return Full("; ".join(shape.reasons))
+    base = snapshot.relations.get(shape.delta_base)
     if base is None or base.kind not in _VIEWS:
         return Full("its base is not a materialized view: rows of a table change in place")
-    return Delta(bases[0])
+    return Delta(shape.delta_base)
 
 
 @dataclass(frozen=True, slots=True)

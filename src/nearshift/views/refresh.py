@@ -149,7 +149,8 @@ class Refresher:
             if base is not None:
                 base_state = catalog.view_state(tx.connection, base.oid)
                 marks[base.label] = (base_state.generation, base_state.last_batch)
-        if state.last_batch and not state.is_incremental and marks == state.base_marks and not uses_session_values(self.translate(tx.snapshot, view, {}).sql):
+        is_known = bool(state.last_batch) and not state.is_incremental and marks == state.base_marks
+        if is_known and not uses_session_values(self.translate(tx.snapshot, view, {}).sql):
             return self._fresh(tx, view, None)
         assert view.storage is not None, "a materialized view has storage"
         tx.connection.execute(storage.delete_all(view.storage))
