@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
+from collections.abc import Iterable
 from hashlib import blake2b
 from random import Random
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from nearshift.localaws.clock import Clock
 from nearshift.localaws.dynamodb_rows import Key
 from nearshift.localaws.dynamodb_tables import Table
 from nearshift.localaws.errors import AwsError
-from nearshift.localaws.items import Item, decode_item, encode_item, has_binary, normalise_item
+from nearshift.localaws.items import Item, decode_item, encode_item, has_binary, key_size
 
 # "Time to Live and DynamoDB Streams": who deletes an expired item.
 SERVICE_IDENTITY = b'{"type":"Service","principalId":"dynamodb.amazonaws.com"}'
@@ -42,25 +43,32 @@ def with_new_event_id(payload: bytes, random: Random) -> bytes:
 class Streams(Protocol):
     """What capture needs of Kinesis."""
 
-    def capture(self, stream_arn: str, partition_key: str, payload: bytes) -> bool:
-        """Put a change record into a stream within the present transaction; return False if it was dropped for its size."""
+    def capture_many(self, stream_arn: str, records: Iterable[tuple[str, bytes]]) -> int:
+        """Put change records, each a partition key and a payload, into a stream within the present transaction.
+
+        Returns how many were dropped for their size.
+        """
         ...
 
 
 class Capture:
-    """Writes the change records of all tables."""
+    """Makes the change records of all tables. What is recorded goes to the streams when the operation is at its end, by `flush`."""
 
     def __init__(self, streams: Streams, clock: Clock) -> None:
         self._streams = streams
         self._clock = clock
+        self._pending: dict[tuple[int, str], list[tuple[str, bytes]]] = {}
+
+    def forget(self) -> None:
+        """Drop what is recorded but not yet in a stream: its transaction was undone."""
+        self._pending.clear()
 
     def record(
         self, table: Table, key: Key, keys: Item, old: tuple[bytes, int] | None, new: tuple[bytes, int] | None, identity: bytes
     ) -> None:
-        """Put one change into each active destination of a table.
+        """Make the record of one change for each active destination of a table.
 
-        `old` and `new` are canonical text and size; at least one is there. `identity` is JSON. A record that is larger than its stream
-        allows is dropped and counted, as AWS drops and counts it (FailedToReplicateRecordCount).
+        `old` and `new` are canonical text and size; at least one is there. `identity` is JSON.
         """
         moment_us = max(self._clock.now_us(), table.last_change_us + 1)
         table.last_change_us = moment_us
@@ -79,22 +87,30 @@ class Capture:
                     middle, b'},"eventSource":"aws:dynamodb"}',
                 )
             )  # fmt: skip
-            if not self._put(destination.stream_arn, partition_key, payload):
-                table.dropped_count += 1
+            self._pending.setdefault((table.id, destination.stream_arn), []).append((partition_key, payload))
 
-    def _put(self, stream_arn: str, partition_key: str, payload: bytes) -> bool:
-        """Put one record; a stream that was deleted loses it, and the writes to the table go on, as on AWS."""
-        try:
-            return self._streams.capture(stream_arn, partition_key, payload)
-        except AwsError as error:
-            if error.code != "ResourceNotFoundException":
-                raise
-            return False
+    def flush(self, table: Table) -> None:
+        """Put what was recorded of a table into its streams, in its order, still in the transaction of the items.
+
+        A record that is larger than its stream allows is dropped and counted, as AWS drops and counts it
+        (FailedToReplicateRecordCount); so are the records for a stream that was deleted, and the writes to the table go on.
+        """
+        for destination in table.destinations if self._pending else ():
+            records = self._pending.pop((table.id, destination.stream_arn), None)
+            if records is None:
+                continue
+            try:
+                dropped = self._streams.capture_many(destination.stream_arn, records)
+            except AwsError as error:
+                if error.code != "ResourceNotFoundException":
+                    raise
+                dropped = len(records)
+            table.dropped_count += dropped
 
 
 def _images(keys: Item, old: tuple[bytes, int] | None, new: tuple[bytes, int] | None) -> bytes:
     parts = [b',"Keys":', _image(encode_item(keys))]
-    size = normalise_item(keys)
+    size = key_size(keys)
     if new is not None:
         parts += (b',"NewImage":', _image(new[0]))
         size += new[1]

@@ -65,7 +65,7 @@ class DynamoDb:
         self._clock = clock
         store.define(*SCHEMA)
         self.tables = Tables(store)
-        self._writes = Writes(store, Capture(kinesis, clock))
+        self._writes = Writes(store, self.tables, Capture(kinesis, clock))
         control = Control(store, self.tables, clock)
         items = Items(store, self.tables, self._writes)
         queries = Queries(store, self.tables)
@@ -116,7 +116,7 @@ class DynamoDb:
             for key, row in due_items(self._store.connection, table, now_seconds, SWEEP_ITEMS_MAX):
                 keys = key_values(table, decode_item(row.text))
                 self._writes.apply(Change(table, key, keys, row, None, b"", 0), SERVICE_IDENTITY)
-            self.tables.flush(table)
+            self._writes.finish((table,))
         self._transactions.forget_tokens()
 
 

@@ -116,8 +116,7 @@ class Items:
                 units[table.name] = units.get(table.name, 0) + write_units(change.largest)
         for change in changes:
             self._writes.apply(change)
-        for table in tables:
-            self._tables.flush(table)
+        self._writes.finish(tables)
         answer: dict[str, Any] = {"UnprocessedItems": {}}
         if parameters.return_consumed_capacity in ("TOTAL", "INDEXES"):
             wanted = parameters.return_consumed_capacity
@@ -185,7 +184,7 @@ class Items:
 
     def _written(self, parameters: WriteParameters, change: Change) -> dict[str, Any]:
         self._writes.apply(change)
-        self._tables.flush(change.table)
+        self._writes.finish((change.table,))
         answer: dict[str, Any] = {}
         attributes = _returned(parameters.return_values, change)
         if attributes is not None:

@@ -5,6 +5,7 @@ The two steps are apart so that a transaction can judge all its items before it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from nearshift.localaws.capture import NO_IDENTITY, Capture
 from nearshift.localaws.dynamodb_errors import invalid, invalid_parameters
 from nearshift.localaws.dynamodb_requests import ConditionCheck, DeleteItem, PutItem, UpdateItem, WriteParameters, required
 from nearshift.localaws.dynamodb_rows import Key, Row, delete_row, find_row, move_entries, write_row
-from nearshift.localaws.dynamodb_tables import Table
+from nearshift.localaws.dynamodb_tables import Table, Tables
 from nearshift.localaws.errors import AwsError
 from nearshift.localaws.expressions_bind import Bindings
 from nearshift.localaws.expressions_evaluate import is_true
@@ -65,9 +66,11 @@ def condition_failed(parameters: WriteParameters, old: Row | None) -> AwsError:
 class Writes:
     """Prepares and applies writes. All methods run in the caller's transaction."""
 
-    def __init__(self, store: Store, capture: Capture) -> None:
+    def __init__(self, store: Store, tables: Tables, capture: Capture) -> None:
         self._connection = store.connection
+        self._tables = tables
         self._capture = capture
+        store.on_rollback.append(capture.forget)
 
     def put(self, table: Table, parameters: PutItem) -> Change:
         """Prepare a put. Raises ValidationException, ConditionalCheckFailedException."""
@@ -130,8 +133,14 @@ class Writes:
             key_of_item(table, item)
         return Change(table, key, parameters.key, old, item, encode_item(item), size, tuple(step.path for step in steps))
 
+    def finish(self, tables: Iterable[Table]) -> None:
+        """End an operation that applied changes to these tables: hand over its change records and store the tables' counts."""
+        for table in tables:
+            self._capture.flush(table)
+            self._tables.flush(table)
+
     def apply(self, change: Change, identity: bytes = NO_IDENTITY) -> None:
-        """Write a prepared change and its record; a change that changes nothing writes neither."""
+        """Write a prepared change and make its record; a change that changes nothing does neither. `finish` must follow."""
         if change.is_nothing:
             return
         table, old = change.table, change.old

@@ -44,10 +44,26 @@ def normalise_item(item: Item) -> int:
     """Check all values of an item and bring them to normal form in place; return its size in bytes as DynamoDB counts it."""
     size = 0
     for name, value in item.items():
-        name_bytes = len(name) if name.isascii() else len(name.encode())
+        name_bytes = len(name) if name.isascii() else _utf8_size(name)
         if not 0 < name_bytes <= NAME_BYTES_MAX:
             raise _bad_name(name_bytes)
-        size += name_bytes + normalise_value(value)
+        size += name_bytes
+        text = value.get("S")
+        # Most attributes are plain strings: they take no call.
+        if type(text) is str and len(value) == 1 and text.isascii():
+            size += len(text)
+        else:
+            size += normalise_value(value)
+    return size
+
+
+def key_size(keys: Item) -> int:
+    """Return the size of normalised key attributes in bytes."""
+    size = 0
+    for name, value in keys.items():
+        ((tag, content),) = value.items()
+        size += len(name.encode())
+        size += len(content.encode()) if tag == "S" else number_size(content) if tag == "N" else len(binary_of(content))
     return size
 
 
@@ -87,7 +103,7 @@ def _normalise_map(content: Any, depth: int) -> int:
         raise unreadable("Unexpected field type")
     size = 3
     for name, element in content.items():
-        name_bytes = len(name.encode())
+        name_bytes = len(name) if name.isascii() else _utf8_size(name)
         if name_bytes > NAME_BYTES_MAX:
             raise _bad_name(name_bytes)
         size += 1 + name_bytes + normalise_value(element, depth + 1)

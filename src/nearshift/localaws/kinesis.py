@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nearshift.localaws import consumers, kinesis_read, kinesis_shards, kinesis_streams, kinesis_write
 from nearshift.localaws.capture import with_new_event_id
 from nearshift.localaws.clock import Clock
 from nearshift.localaws.constraints import Member, check_members
-from nearshift.localaws.faults import Faults
+from nearshift.localaws.faults import CaptureChaos, Faults
 from nearshift.localaws.kinesis_catalog import Catalog
 from nearshift.localaws.kinesis_parts import OperationTable, Parts, Run
 from nearshift.localaws.kinesis_records import Entry, RecordLog
@@ -78,13 +78,30 @@ class Kinesis:
         Returns False if the record is above the stream's record size and is dropped, as DynamoDB drops it. Raises
         ResourceNotFoundException if the stream does not exist.
         """
+        return self.capture_many(stream_arn, ((partition_key, payload),)) == 0
+
+    def capture_many(self, stream_arn: str, records: Iterable[tuple[str, bytes]]) -> int:
+        """Put change records, each a partition key and a payload, into a stream as `capture` does; return how many were dropped."""
         stream = self.find_stream(stream_arn)
-        if len(payload) + len(partition_key.encode()) > stream.record_kib_max * 1024:
-            return False
         chaos = self.parts.faults.capture.get(stream.arn)
-        if chaos is None:
-            self.append(stream, partition_key, payload)
-            return True
+        bytes_max = stream.record_kib_max * 1024
+        entries: list[Entry] = []
+        dropped = total = 0
+        for partition_key, payload in records:
+            size = len(payload) + len(partition_key.encode())
+            if size > bytes_max:
+                dropped += 1
+            elif chaos is not None:
+                self._capture_astray(chaos, stream, partition_key, payload)
+            else:
+                entries.append(Entry(b64encode(payload), partition_key, hash_of_key(partition_key), size))
+                total += size
+        if entries:
+            self.parts.records.append(stream, entries, self.parts.clock.now_ms())
+            kinesis_write.note_incoming(self.parts, stream, len(entries), total, {})
+        return dropped
+
+    def _capture_astray(self, chaos: CaptureChaos, stream: Stream, partition_key: str, payload: bytes) -> None:
         for number, delay_ms in enumerate(chaos.plan_arrivals()):
             # Whether a change that is written twice keeps its eventID is not documented: half of the copies do.
             is_renamed = number > 0 and chaos.random.random() < 0.5
@@ -93,7 +110,6 @@ class Kinesis:
                 self.append(stream, partition_key, arriving)
             else:
                 self._hold(stream, partition_key, arriving, delay_ms)
-        return True
 
     def _hold(self, stream: Stream, partition_key: str, payload: bytes, delay_ms: int) -> None:
         self._store.connection.execute(

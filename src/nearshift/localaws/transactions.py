@@ -101,8 +101,7 @@ class Transactions:
         for step, change in zip(steps, changes, strict=True):
             if not isinstance(step, ConditionCheck):
                 self._writes.apply(change)
-        for table in {change.table.id: change.table for change in changes}.values():
-            self._tables.flush(table)
+        self._writes.finish({change.table.id: change.table for change in changes}.values())
         answer = msgspec.json.encode(_write_answer(parameters.return_consumed_capacity, changes))
         if token is not None:
             row = (request.account, request.region, token, digest, answer, self._clock.now_us())

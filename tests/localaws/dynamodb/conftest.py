@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,12 +33,15 @@ class Streams:
         store.define("CREATE TABLE IF NOT EXISTS test_record (stream TEXT, partition_key TEXT, payload BLOB)")
         self.bytes_max = 1024 * 1024
 
-    def capture(self, stream_arn: str, partition_key: str, payload: bytes) -> bool:
+    def capture_many(self, stream_arn: str, records: Iterable[tuple[str, bytes]]) -> int:
         self.find_stream(stream_arn)
-        if len(payload) + len(partition_key) > self.bytes_max:
-            return False
-        self._store.connection.execute("INSERT INTO test_record VALUES (?, ?, ?)", (stream_arn, partition_key, payload))
-        return True
+        dropped = 0
+        for partition_key, payload in records:
+            if len(payload) + len(partition_key) > self.bytes_max:
+                dropped += 1
+            else:
+                self._store.connection.execute("INSERT INTO test_record VALUES (?, ?, ?)", (stream_arn, partition_key, payload))
+        return dropped
 
     def find_stream(self, arn: str) -> object:
         if not arn.endswith(":stream/changes"):
