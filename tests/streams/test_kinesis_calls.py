@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,7 @@ from nearshift.errors import StreamError
 from nearshift.streams.calls import CallFailed, FailureKind
 from nearshift.streams.decode import decode_page
 from nearshift.streams.kinesis import Access, classify_error, open_stream
+from nearshift.streams.metrics import Metric, read_metrics
 from nearshift.streams.polling import PolledSource
 from nearshift.streams.record import END, OLDEST, RECORD_SCHEMA, Position, ShardId, after, at_time
 
@@ -238,3 +239,31 @@ def test_arrival_times_keep_every_millisecond(millis: int) -> None:
     page = decode_page(json.dumps({"Records": [record]}).encode(), FIRST)
     found = page.records.column("approximate_arrival_timestamp")[0].as_py()
     assert found == datetime(1970, 1, 1) + timedelta(milliseconds=millis)  # noqa: DTZ001
+
+
+class _EndlessMetrics:
+    """CloudWatch that always has another page, each with one value of the first metric."""
+
+    def __init__(self, pages: int) -> None:
+        self.pages = pages
+
+    def get_metric_data(self, **request: Any) -> dict[str, Any]:
+        assert [query["Id"] for query in request["MetricDataQueries"]] == [f"m{index}" for index in range(len(Metric))]
+        self.pages -= 1
+        at = request["StartTime"] + timedelta(minutes=self.pages)
+        results = [{"Id": "m0", "Timestamps": [at], "Values": [2.0]}]
+        return {"MetricDataResults": results} | ({"NextToken": "more"} if self.pages else {})
+
+
+def test_metrics_are_put_together_from_their_pages_oldest_first_within_a_bound() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    span = {"start": start, "end": start + timedelta(hours=1)}
+    client: Any = _EndlessMetrics(limits.METRIC_PAGES_MAX)
+    found = read_metrics(client, "s", **span, period=timedelta(minutes=1))
+    points = found.series[Metric.INCOMING_RECORDS].points
+    assert [point.at for point in points] == [start + timedelta(minutes=minute) for minute in range(limits.METRIC_PAGES_MAX)]
+    assert found.total(Metric.INCOMING_RECORDS) == 2 * limits.METRIC_PAGES_MAX
+    assert found.latest(Metric.ITERATOR_AGE) is None
+    client = _EndlessMetrics(limits.METRIC_PAGES_MAX + 1)
+    with pytest.raises(CallFailed, match="pages of values"):
+        read_metrics(client, "s", **span, period=timedelta(minutes=1))

@@ -285,6 +285,14 @@ def test_a_list_of_shards_comes_whole_through_pages_and_expired_tokens() -> None
         assert [shard.id for shard in source.shards()] == [shard.id for shard in stream.list_shards()]
 
 
+def test_a_list_of_shards_that_never_ends_is_an_error() -> None:
+    stream = MemoryStream("s", shards=limits.SHARD_PAGES_MAX + 1, clock=ManualClock())
+    with pytest.raises(StreamError) as caught:
+        PolledSource("s", MemoryCalls(stream, shards_per_page=1), clock=ManualClock()).shards()
+    assert f"more than {limits.SHARD_PAGES_MAX} pages" in str(caught.value.detail)
+    assert len(PolledSource("s", MemoryCalls(stream, shards_per_page=2), clock=ManualClock()).shards()) == limits.SHARD_PAGES_MAX + 1
+
+
 def test_a_script_with_keys_reaches_every_shard() -> None:
     source, calls = scripted_source([Put(b"x", "a"), Marker.SPLIT, Put(b"y", "b")])
     assert drain(source, FIRST)[0] == [b"x", b"y"]

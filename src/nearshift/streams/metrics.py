@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from nearshift import limits
+from nearshift.streams.calls import CallFailed, FailureKind
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -83,7 +84,8 @@ class StreamMetrics:
 def read_metrics(client: CloudWatchClient, stream: str, *, start: datetime, end: datetime, period: timedelta) -> StreamMetrics:
     """Return every metric of the stream in [start, end), both aware, by GetMetricData (one call for all, and its further pages).
 
-    Botocore's exceptions come through: `kinesis.stream_metrics` makes the client and turns them into StreamError.
+    Raises CallFailed when the answer never ends; botocore's exceptions come through. `kinesis.stream_metrics` makes the client and turns
+    all of them into StreamError.
     """
     found: dict[str, list[Point]] = {}
     request: GetMetricDataInputTypeDef = {
@@ -100,6 +102,8 @@ def read_metrics(client: CloudWatchClient, stream: str, *, start: datetime, end:
         if not answer.get("NextToken"):
             break
         request["NextToken"] = answer["NextToken"]
+    else:
+        raise CallFailed(FailureKind.REFUSED, f"it has more than {limits.METRIC_PAGES_MAX} pages of values for this span")
     series = {
         metric: Series(metric, _STATISTICS.get(metric, "Sum"), tuple(sorted(found.get(f"m{index}", []), key=lambda point: point.at)))
         for index, metric in enumerate(Metric)
