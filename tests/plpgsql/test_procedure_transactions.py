@@ -31,7 +31,7 @@ def _tables(runner: Any) -> None:
     runner.execute("insert into b values (99)")
 
 
-def rows(runner: Any, table: str = "a") -> list[int]:
+def rows(runner: Any, table: str = "a") -> list[Any]:
     """Return what a second connection sees: committed rows only."""
     with runner.connection.cursor() as other:
         return [row[0] for row in other.execute(f"select * from {table} order by 1").fetchall()]
@@ -163,7 +163,7 @@ def test_cursors_end_with_their_transaction(runner: Any) -> None:
     error = fails(runner)
     assert error.message == 'cursor "cur1" does not exist'
     assert error.context == 'PL/pgSQL function "p" line 8 at fetch'
-    create(runner, "declare r record;\nbegin\nfor r in select 1 union all select 2 loop\ninsert into a values (1); commit;\nend loop;\nend;")
+    create(runner, "declare r record;\nbegin\nfor r in select 1 union select 2 loop\ninsert into a values (1); commit;\nend loop;\nend;")
     assert "does not exist" in fails(runner).message
     assert rows(runner) == [1]
 
@@ -264,7 +264,8 @@ def test_nonatomic_called_from_an_atomic_procedure_is_atomic(runner: Any) -> Non
 
 
 def test_atomic_called_from_a_nonatomic_procedure_is_one_statement(runner: Any) -> None:
-    create(runner, "begin\ninsert into a values (1);\ninsert into a values (n);\nif n = 3 then raise exception 'x'; end if;\nend;", "q(n int)")
+    create(runner, "begin\ninsert into a values (1);\ninsert into a values (n);\nif n = 3 then raise exception 'x'; end if;\nend;",
+           "q(n int)")
     create(
         runner,
         "begin\ncall q(2);\nbegin call q(3); exception when others then insert into log values (sqlerrm); end;\ncall q(4);\nend;",
@@ -284,7 +285,7 @@ def test_start_transaction_left_open_is_committed_with_a_warning(runner: Any) ->
 
 
 def test_a_nonatomic_cursor_loop_ends_at_the_first_commit(runner: Any) -> None:
-    loop = "declare r record;\nbegin\n{}for r in select 1 as x union all select 2 loop insert into a values (r.x); end loop;\nend;"
+    loop = "declare r record;\nbegin\n{}for r in select 1 as x union select 2 loop insert into a values (r.x); end loop;\nend;"
     create(runner, loop.format(""), options="nonatomic")
     assert "does not exist" in fails(runner).message
     create(runner, loop.format("start transaction; "), options="nonatomic")
