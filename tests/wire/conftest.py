@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,7 @@ _STAND_INS: dict[Kind, object] = {
     Kind.BOOLEAN: True, Kind.SMALLINT: 1, Kind.INTEGER: 1, Kind.BIGINT: 1 << 40, Kind.OID: 1, Kind.REAL: 1.5, Kind.DOUBLE: 1.5,
     Kind.DECIMAL: Decimal("1.5"), Kind.DATE: date(2000, 1, 1), Kind.TIME: time(1, 2),
     Kind.TIMESTAMP: datetime.fromisoformat("2000-01-01"),
-    Kind.VARBYTE: b"", Kind.VARCHAR: "",
+    Kind.TIMESTAMPTZ: datetime(2000, 1, 1, tzinfo=UTC), Kind.VARBYTE: b"", Kind.VARCHAR: "",
 }  # fmt: skip
 
 

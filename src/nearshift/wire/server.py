@@ -1,19 +1,22 @@
 """The PostgreSQL server: the only sockets of the package. A thread accepts, one thread serves each connection.
 
 Threads, not an event loop: encoding and the engine release the interpreter lock, `sendall` is the flow control, and a statement that runs
-for minutes holds up nobody. A connection's thread waits in one place only, for bytes; to stop, the server closes the reading side of the
-socket, which ends that wait and leaves the writing side for a last message.
+for minutes holds up nobody. A connection's thread waits in one place only, for bytes of its client or for the server's alarm, a socket that
+becomes readable for all threads at once when the server stops. (Closing the reading side of the clients' sockets would wake the threads
+too, but under TLS the last message could not be sent after that.)
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import select
 import socket
 import ssl
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
 
@@ -71,7 +74,7 @@ class WireServer:
         """
         self._gate = gate
         self._host = host
-        self._wanted_port = port
+        self._port = port
         self._tls = tls.context() if tls is not None else None
         self._method = method
         self._sockets_max = connections_max + limits.WIRE_CONNECTIONS_SPARE
@@ -83,6 +86,8 @@ class WireServer:
         self._lock = threading.Lock()
         self._connections: set[_Connection] = set()
         self._is_stopping = False
+        self._alarm: socket.socket | None = None
+        self._alarm_button: socket.socket | None = None
 
     @property
     def host(self) -> str:
@@ -91,8 +96,8 @@ class WireServer:
 
     @property
     def port(self) -> int:
-        """The port listened on; the wanted one before `start`."""
-        return self._listener.getsockname()[1] if self._listener is not None else self._wanted_port
+        """The port listened on; before `start`, the one asked for."""
+        return self._port
 
     @property
     def connection_count(self) -> int:
@@ -103,7 +108,9 @@ class WireServer:
     def start(self) -> None:
         """Listen and serve; returns at once. Raises ConfigurationError when the address cannot be listened on."""
         assert self._listener is None, "a server starts once"
-        self._listener = _listen(self._host, self._wanted_port)
+        self._listener = _listen(self._host, self._port)
+        self._port = self._listener.getsockname()[1]
+        self._alarm, self._alarm_button = socket.socketpair()
         self._accepting = threading.Thread(target=self._accept, name="wire-accept", daemon=True)
         self._accepting.start()
 
@@ -112,8 +119,8 @@ class WireServer:
 
         Connections that are not done by then are cut. May be called twice.
         """
-        listener, accepting = self._listener, self._accepting
-        if listener is None or accepting is None or self._is_stopping:
+        listener, accepting, alarm, button = self._listener, self._accepting, self._alarm, self._alarm_button
+        if listener is None or accepting is None or alarm is None or button is None or self._is_stopping:
             return
         with self._lock:
             self._is_stopping = True
@@ -121,6 +128,7 @@ class WireServer:
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+        button.close()
         for connection in connections:
             connection.ask_to_end()
         deadline = self._clock.monotonic() + seconds_max
@@ -131,6 +139,9 @@ class WireServer:
         for connection in connections:
             connection.join(1.0)
         accepting.join(seconds_max)
+        if not self.connection_count:
+            # A thread that did not end in time still looks at it.
+            alarm.close()
 
     def __enter__(self) -> WireServer:
         self.start()
@@ -159,14 +170,22 @@ class WireServer:
             is_refused = self._is_stopping or len(self._connections) >= self._sockets_max
             if not is_refused:
                 self._connections.add(connection)
+                # Under the lock, so that whoever sees it can wait for its thread.
+                connection.start()
         if is_refused:
             client.close()
-            return
-        connection.start()
 
     def _forget(self, connection: _Connection) -> None:
         with self._lock:
             self._connections.discard(connection)
+
+
+class _News(Enum):
+    """What a connection's thread has waited for."""
+
+    BYTES = auto()
+    ALARM = auto()
+    LATE = auto()
 
 
 class _PeerGone(Exception):
@@ -179,7 +198,6 @@ class _Connection:
     def __init__(self, server: WireServer, client: socket.socket, *, is_local: bool) -> None:
         self._server = server
         self._socket = client
-        self._is_ending = False
         self._conversation = Conversation(
             server._gate,
             server._register,
@@ -199,16 +217,13 @@ class _Connection:
         self._thread.join(seconds)
 
     def ask_to_end(self) -> None:
-        """Interrupt what runs and stop reading, so that the thread says good-bye; from any thread."""
-        self._is_ending = True
+        """Interrupt what runs; the thread sees the alarm next and says good-bye. From any thread."""
         self._conversation.cancel()
-        with suppress(OSError):
-            # The plain socket's method also under TLS: SSLSocket.shutdown would drop the encryption before the last message.
-            socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def cut(self) -> None:
         """End the connection without a word; from any thread."""
         with suppress(OSError):
+            # The plain socket's method also under TLS: nothing is to be said any more.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _serve(self) -> None:
@@ -233,24 +248,24 @@ class _Connection:
 
     def _talk(self) -> None:
         _tune(self._socket)
-        deadline = self._server._clock.monotonic() + self._server._login_seconds_max
+        clock = self._server._clock
+        deadline = clock.monotonic() + self._server._login_seconds_max
         while True:
-            if self._conversation.is_logged_in:
-                self._socket.settimeout(None)
-            else:
-                self._socket.settimeout(max(0.001, deadline - self._server._clock.monotonic()))
-            try:
-                data = self._socket.recv(_READ_BYTES)
-            except TimeoutError:
-                self._socket.settimeout(1.0)
-                self._conversation.end(NearshiftError("canceling authentication due to timeout", sqlstate="57014"))
-                return
-            except OSError as failure:
-                raise _PeerGone from failure
-            if self._is_ending:
+            left = None if self._conversation.is_logged_in else max(0.001, deadline - clock.monotonic())
+            self._socket.settimeout(left)
+            news = self._wait(left)
+            if news is _News.ALARM:
                 self._socket.settimeout(limits.WIRE_STOP_SECONDS_MAX)
                 self._conversation.end(Cancelled("terminating connection due to administrator command", sqlstate="57P01"))
                 return
+            if news is _News.LATE:
+                self._socket.settimeout(1.0)
+                self._conversation.end(NearshiftError("canceling authentication due to timeout", sqlstate="57014"))
+                return
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except OSError as failure:
+                raise _PeerGone from failure
             if not data:
                 return
             step = self._conversation.receive(data)
@@ -258,6 +273,20 @@ class _Connection:
                 return
             if step is Step.START_TLS:
                 self._start_tls()
+
+    def _wait(self, seconds: float | None) -> _News:
+        """Wait for bytes, the alarm or the time."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return _News.BYTES
+        alarm = self._server._alarm
+        assert alarm is not None
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(alarm, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        if alarm.fileno() in ready:
+            return _News.ALARM
+        return _News.BYTES if ready else _News.LATE
 
     def _start_tls(self) -> None:
         context = self._server._tls
