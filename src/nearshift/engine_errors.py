@@ -2,7 +2,7 @@
 
 Names and types are checked before a statement reaches DuckDB, so what remains are values that do not fit, conflicts, limits of the machine,
 and faults of our translation, which are said to be ours. DuckDB's positions point into SQL that we generated and are never passed on.
-Macros of ours raise `error('NS|<SQLSTATE>|<message>')`.
+Macros of ours raise errors of their own: `sql.macros.raised_error`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from nearshift.errors import (
     InternalError,
     NearshiftError,
 )
+from nearshift.sql.macros import raised_error
 
 log = logging.getLogger("nearshift.engine")
 
@@ -33,12 +34,7 @@ def _type(name: str) -> str:
     return _TYPES.get(name.upper(), name.lower())
 
 
-def _own(match: re.Match[str]) -> NearshiftError:
-    return DataError(match[2].strip(), sqlstate=match[1])
-
-
 _RULES: tuple[tuple[str, Callable[[re.Match[str]], NearshiftError]], ...] = (
-    (r"NS\|(\w{5})\|(.*)", _own),
     (
         r"Could not convert string [\"'](.*)[\"'] to '?(\w+)",
         lambda m: DataError(f'invalid input syntax for {_type(m[2])}: "{m[1]}"', sqlstate="22P02"),
@@ -106,6 +102,9 @@ def translate(error: Exception, *, path: Path | None = None) -> NearshiftError:
     if path is not None:
         return _while_opening(text, path)
     first = text.split("\n\nLINE ")[0]
+    raised = raised_error(first)
+    if raised is not None:
+        return raised
     for pattern, build in _COMPILED:
         match = pattern.search(first)
         if match:

@@ -54,6 +54,8 @@ REFRESH_BYTES_MAX: Final = 64 * MIB
 REFRESH_RECORDS_MAX: Final = 100_000
 # Kinesis allows 5 GetRecords per second and shard, for all readers together.
 SHARD_READ_INTERVAL_MS: Final = 200
+# Empty answers before the tip that one refresh follows in one shard; the next refresh goes on from there.
+EMPTY_PAGES_MAX: Final = 20
 # Retries of one call to a stream before the refresh fails, with full jitter between these bounds.
 STREAM_RETRIES_MAX: Final = 8
 STREAM_BACKOFF_MS_MIN: Final = 50

@@ -58,6 +58,7 @@ class Intake:
 
     identity: str
     shards: list[ShardIntake] = field(default_factory=list)
+    forgotten: list[ShardId] = field(default_factory=list)  # checkpoints of a stream that is no more
     is_complete: bool = True
 
     @property
@@ -68,7 +69,7 @@ class Intake:
     @property
     def is_worth_a_commit(self) -> bool:
         """Whether there is anything to store: records, a moved position, a gap, or a caught-up time that grew old."""
-        return bool(self.shards)
+        return bool(self.shards or self.forgotten)
 
 
 class Feed:
@@ -146,6 +147,7 @@ class Feed:
     def reset(self) -> None:
         """Forget readers and what is pending: the next fetch begins at the stored checkpoints."""
         self._pending = None
+        self._listing = None
         for reader, _position in self._readers.values():
             reader.close()
         self._readers.clear()
@@ -165,9 +167,14 @@ class Feed:
     ) -> None:
         """Judge checkpoints whose shards the stream lists no longer."""
         for shard, checkpoint in stored.items():
-            if shard in known or checkpoint.position.is_end:
+            if shard in known:
                 continue
             decision = decide_opening(checkpoint, shard, listed=known, description=description, now=self._clock.now())
+            if decision.action is Action.FORGET:
+                intake.forgotten.append(shard)
+                continue
+            if checkpoint.position.is_end:
+                continue
             if decision.action is Action.GAP:
                 self._refuse_gap(shard, decision, may_go_on=may_go_on)
             intake.shards.append(
@@ -191,7 +198,8 @@ class Feed:
         read = ShardIntake(shard.id, shard.parents, next=opening.position)
         if opening.action is Action.RECREATED:
             read.gap, read.after = opening, checkpoint.position if checkpoint else None
-        while not budget.is_spent:
+        empty_pages = 0
+        while not budget.is_spent and empty_pages < limits.EMPTY_PAGES_MAX:
             batch = reader.read(limit_records=budget.records_left)
             continuity = decide_continuity(checkpoint, batch, description.retention)
             if continuity.action is Action.GAP:
@@ -200,6 +208,7 @@ class Feed:
             budget.spend(batch)
             if batch.count:
                 read.batches.append(batch)
+            empty_pages = 0 if batch.count else empty_pages + 1
             read.next, read.millis_behind = batch.next, 0 if batch.is_end else batch.millis_behind
             if batch.is_at_tip:
                 read.caught_up_at = batch.asked_at

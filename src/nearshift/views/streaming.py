@@ -169,6 +169,8 @@ def store(
     _quarantine(connection, view, stream[1], records, rejected, now)
     bad = Counter(records["shard_id"][r.row].as_py() for r in rejected if r.code != ERROR_TOO_LARGE)
     skipped = Counter(records["shard_id"][r.row].as_py() for r in rejected if r.code == ERROR_TOO_LARGE)
+    for gone in intake.forgotten:
+        connection.execute("DELETE FROM nearshift.checkpoints WHERE relation_oid = $1 AND shard_id = $2", [view.oid, gone])
     for shard in intake.shards:
         counts = (filtered[shard.shard], bad[shard.shard], skipped[shard.shard])
         _move(connection, view, stream, intake.identity, shard, counts, tx.number, now)
