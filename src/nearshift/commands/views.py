@@ -12,10 +12,10 @@ from nearshift.commands.tables import columns_of, drop_relation, storage_attribu
 from nearshift.errors import DuplicateObject, InvalidSql, NotSupported
 from nearshift.results import Result, Severity
 from nearshift.sql import statements as st
-from nearshift.sql.lower import lower
+from nearshift.sql.lower import analyse, lower
 from nearshift.sql.names import fold
 from nearshift.sql.relations import BindContext, Lowered, RelationKind
-from nearshift.sql.shape import Shape, analyse
+from nearshift.sql.shape import Shape
 from nearshift.values import with_variables
 from nearshift.views.delta import Delta, Full, decide_maintenance
 
