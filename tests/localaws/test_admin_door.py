@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import time
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
@@ -190,7 +192,6 @@ def test_what_is_no_command_is_refused_and_changes_nothing(local_server: LocalSe
 
 
 def test_captured_records_are_doubled_and_late_as_asked_and_none_is_lost(tmp_path: Path) -> None:
-    from random import Random
 
     store, clock, faults = Store(tmp_path), Clock(), Faults()
     kinesis = Kinesis(store, clock, faults)
@@ -217,7 +218,6 @@ def test_captured_records_are_doubled_and_late_as_asked_and_none_is_lost(tmp_pat
     assert not kinesis.has_held
     stream = kinesis.find_stream(arn)
     page = kinesis.parts.records.read(stream, stream.open_shards[0], 0, 1000, 1 << 20, clock.now_ms())
-    import base64
 
     seen = [int(base64.b64decode(json.loads(fragment)["Data"])) for fragment in page.fragments]
     assert set(seen) == set(range(200))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -179,8 +180,6 @@ def test_a_get_is_refused_and_health_is_told(raw: socket.socket) -> None:
 
 
 def test_dynamodb_answers_carry_their_checksum(raw: socket.socket) -> None:
-    import zlib
-
     raw.sendall(encode(b"{}", "X-Amz-Target: DynamoDB_20120810.ListTables", "Content-Type: application/x-amz-json-1.0"))
     _, headers, body = receive(raw)
     assert (headers["content-type"], int(headers["x-amz-crc32"])) == ("application/x-amz-json-1.0", zlib.crc32(body))

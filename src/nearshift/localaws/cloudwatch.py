@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from math import ceil
+from typing import Any, TypeVar
+
+import msgspec
 
 from nearshift.localaws.errors import AwsError
 from nearshift.localaws.metrics import Metrics, Sample
@@ -22,14 +25,76 @@ _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 _QUERIES_MAX = 500
 _POINTS_MAX = 1440
 _DATA_POINTS_MAX = 100_800
+_LISTED_MAX = 500
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
+
+
+class _Dimension(msgspec.Struct, rename="pascal"):
+    name: str
+    value: str | None = None
+
+
+class _Metric(msgspec.Struct, rename="pascal"):
+    namespace: str
+    metric_name: str
+    dimensions: list[_Dimension] = []
+
+
+class _MetricStat(msgspec.Struct, rename="pascal"):
+    metric: _Metric
+    period: int
+    stat: str
+
+
+class _Query(msgspec.Struct, rename="pascal"):
+    id: str
+    metric_stat: _MetricStat | None = None
+    expression: str | None = None
+    label: str | None = None
+    return_data: bool = True
+
+
+class _GetMetricData(msgspec.Struct, rename="pascal"):
+    metric_data_queries: list[_Query]
+    start_time: datetime
+    end_time: datetime
+    scan_by: str = "TimestampDescending"
+
+
+class _GetMetricStatistics(msgspec.Struct, rename="pascal"):
+    namespace: str
+    metric_name: str
+    start_time: datetime
+    end_time: datetime
+    period: int
+    statistics: list[str] = []
+    dimensions: list[_Dimension] = []
+
+
+class _ListMetrics(msgspec.Struct, rename="pascal"):
+    namespace: str | None = None
+    metric_name: str | None = None
+    dimensions: list[_Dimension] = []
+    next_token: int = 0
+
+
+_Parameters = TypeVar("_Parameters", bound=msgspec.Struct)
+
+
+def _read_parameters(parameters: Any, kind: type[_Parameters]) -> _Parameters:
+    """Return the parameters as a struct. A form brings texts for numbers and times, JSON and CBOR bring seconds since 1970."""
+    try:
+        return msgspec.convert(parameters, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise AwsError("ValidationError", f"The parameters are not valid: {error}") from None
 
 
 def value_of(statistic: str, sample: Sample) -> float:
     """Return one statistic of a sample."""
     if statistic == "Average":
         return sample.total / sample.count
-    return {"SampleCount": sample.count, "Sum": sample.total, "Minimum": sample.least, "Maximum": sample.greatest}[statistic]
+    values = {"SampleCount": sample.count, "Sum": sample.total, "Minimum": sample.least, "Maximum": sample.greatest}
+    return float(values[statistic])
 
 
 class CloudWatch:
@@ -54,91 +119,79 @@ class CloudWatch:
         """Do nothing: whoever counts also forgets."""
 
     def _list_metrics(self, request: Request, parameters: Any) -> dict[str, Any]:
-        wanted_stream = next((one.get("Value") for one in parameters.get("Dimensions") or [] if one.get("Name") == "StreamName"), None)
+        wanted = _read_parameters(parameters, _ListMetrics)
+        streams = {one.value for one in wanted.dimensions if one.name == "StreamName" and one.value is not None}
         metrics = [
             {"Namespace": KINESIS, "MetricName": metric, "Dimensions": [{"Name": "StreamName", "Value": stream}]}
             for stream, metric in self._metrics.keys(request.account, request.region)
-            if parameters.get("Namespace") in (None, KINESIS)
-            and parameters.get("MetricName") in (None, metric)
-            and wanted_stream in (None, stream)
+            if wanted.namespace in (None, KINESIS)
+            and wanted.metric_name in (None, metric)
+            and (not streams or stream in streams)
+            and all(one.name == "StreamName" for one in wanted.dimensions)
         ]
-        start = _whole(parameters.get("NextToken") or 0, "NextToken")
-        answer: dict[str, Any] = {"Metrics": metrics[start : start + 500]}
-        if len(metrics) > start + 500:
-            answer["NextToken"] = str(start + 500)
+        start = max(0, wanted.next_token)
+        answer: dict[str, Any] = {"Metrics": metrics[start : start + _LISTED_MAX]}
+        if len(metrics) > start + _LISTED_MAX:
+            answer["NextToken"] = str(start + _LISTED_MAX)
         return answer
 
     def _get_metric_statistics(self, request: Request, parameters: Any) -> dict[str, Any]:
-        for name in ("Namespace", "MetricName", "StartTime", "EndTime", "Period"):
-            _require(parameters, name)
-        statistics = parameters.get("Statistics") or []
-        if not statistics or any(one not in _STATISTICS for one in statistics):
+        wanted = _read_parameters(parameters, _GetMetricStatistics)
+        if not wanted.statistics or any(one not in _STATISTICS for one in wanted.statistics):
             raise AwsError("InvalidParameterValue", f"At least one of the statistics {', '.join(_STATISTICS)} must be given, and no other.")
-        metric = {name: parameters.get(name) for name in ("Namespace", "MetricName", "Dimensions")}
-        start, end, period = _span(parameters, parameters["Period"])
-        if (end - start) / period > _POINTS_MAX:
+        start, end = _span(wanted.start_time, wanted.end_time, wanted.period)
+        if (end - start) / wanted.period > _POINTS_MAX:
             message = (
-                f"You have requested up to {(end - start) // period} datapoints, which exceeds the limit of {_POINTS_MAX}. You may reduce "
-                "the datapoints requested by increasing Period, or decreasing the time range."
+                f"You have requested up to {(end - start) // wanted.period} datapoints, which exceeds the limit of {_POINTS_MAX}. You may "
+                "reduce the datapoints requested by increasing Period, or decreasing the time range."
             )
             raise AwsError("InvalidParameterCombination", message)
-        unit = _unit_of(str(metric["MetricName"]))
+        unit = _unit_of(wanted.metric_name)
+        metric = _Metric(wanted.namespace, wanted.metric_name, wanted.dimensions)
         points = [
-            {"Timestamp": _instant(at), "Unit": unit, **{name: value_of(name, sample) for name in statistics}}
-            for at, sample in sorted(self._read(request, metric, start, end, period).items())
+            {"Timestamp": _instant(at), "Unit": unit, **{name: value_of(name, sample) for name in wanted.statistics}}
+            for at, sample in sorted(self._read(request, metric, start, end, wanted.period).items())
         ]
-        return {"Label": metric["MetricName"], "Datapoints": points}
+        return {"Label": wanted.metric_name, "Datapoints": points}
 
     def _get_metric_data(self, request: Request, parameters: Any) -> dict[str, Any]:
-        for name in ("MetricDataQueries", "StartTime", "EndTime"):
-            _require(parameters, name)
-        queries = parameters["MetricDataQueries"]
-        if not isinstance(queries, list) or len(queries) > _QUERIES_MAX:
-            raise AwsError("ValidationError", f"MetricDataQueries must be a list of at most {_QUERIES_MAX}.")
-        is_ascending = parameters.get("ScanBy") == "TimestampAscending"
+        wanted = _read_parameters(parameters, _GetMetricData)
+        if len(wanted.metric_data_queries) > _QUERIES_MAX:
+            raise AwsError("ValidationError", f"MetricDataQueries has more than {_QUERIES_MAX} members.")
         results = []
         seen: set[str] = set()
-        for query in queries:
-            identifier = str(query.get("Id", ""))
-            if not _ID.fullmatch(identifier) or identifier in seen:
-                raise AwsError(
-                    "ValidationError", f"The value {identifier!r} for Id is not unique or does not begin with a lower-case letter."
-                )
-            seen.add(identifier)
-            if query.get("Expression"):
-                raise AwsError("ValidationError", "Expression is not supported here; ask for MetricStat.")
-            result = self._query(request, parameters, query, is_ascending=is_ascending)
-            if query.get("ReturnData") not in (False, "false"):
-                results.append({"Id": identifier, **result})
+        for query in wanted.metric_data_queries:
+            if not _ID.fullmatch(query.id) or query.id in seen:
+                raise AwsError("ValidationError", f"The Id {query.id!r} is not unique or does not begin with a lower-case letter.")
+            seen.add(query.id)
+            result = self._query(request, wanted, query)
+            if query.return_data:
+                results.append({"Id": query.id, **result})
         return {"MetricDataResults": results, "Messages": []}
 
-    def _query(self, request: Request, parameters: Any, query: Any, *, is_ascending: bool) -> dict[str, Any]:
-        wanted = query.get("MetricStat") or {}
-        metric = wanted.get("Metric") or {}
-        statistic = str(wanted.get("Stat", ""))
-        if statistic not in _STATISTICS:
-            raise AwsError("ValidationError", f"The statistic {statistic!r} is not supported here; use one of {', '.join(_STATISTICS)}.")
-        start, end, period = _span(parameters, wanted.get("Period"))
-        if (end - start) / period > _DATA_POINTS_MAX:
+    def _query(self, request: Request, wanted: _GetMetricData, query: _Query) -> dict[str, Any]:
+        stat = query.metric_stat
+        if stat is None:
+            raise AwsError("ValidationError", "Only queries with a MetricStat are supported here, not expressions.")
+        if stat.stat not in _STATISTICS:
+            raise AwsError("ValidationError", f"The statistic {stat.stat!r} is not supported here; use one of {', '.join(_STATISTICS)}.")
+        start, end = _span(wanted.start_time, wanted.end_time, stat.period)
+        if (end - start) / stat.period > _DATA_POINTS_MAX:
             raise AwsError("ValidationError", f"The request would give more than {_DATA_POINTS_MAX} data points.")
-        samples = self._read(request, metric, start, end, period)
-        times = sorted(samples, reverse=not is_ascending)
+        samples = self._read(request, stat.metric, start, end, stat.period)
+        times = sorted(samples, reverse=wanted.scan_by != "TimestampAscending")
         return {
-            "Label": query.get("Label") or metric.get("MetricName"),
+            "Label": query.label or stat.metric.metric_name,
             "Timestamps": [_instant(at) for at in times],
-            "Values": [value_of(statistic, samples[at]) for at in times],
+            "Values": [value_of(stat.stat, samples[at]) for at in times],
             "StatusCode": "Complete",
         }
 
-    def _read(self, request: Request, metric: Mapping[str, Any], start: int, end: int, period: int) -> dict[int, Sample]:
-        if metric.get("Namespace") != KINESIS:
+    def _read(self, request: Request, metric: _Metric, start: int, end: int, period: int) -> dict[int, Sample]:
+        if metric.namespace != KINESIS or any(one.name != "StreamName" for one in metric.dimensions):
             return {}
-        stream = ""
-        for dimension in metric.get("Dimensions") or []:
-            if dimension.get("Name") != "StreamName":
-                return {}
-            stream = str(dimension.get("Value"))
-        return self._metrics.read((request.account, request.region, stream, str(metric.get("MetricName"))), start, end, period)
+        stream = (metric.dimensions[0].value or "") if metric.dimensions else ""
+        return self._metrics.read((request.account, request.region, stream, metric.metric_name), start, end, period)
 
 
 def _unit_of(metric: str) -> str:
@@ -151,38 +204,16 @@ def _instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _require(parameters: Any, name: str) -> None:
-    if not isinstance(parameters, dict) or parameters.get(name) is None:
-        raise AwsError("MissingParameter", f"The parameter {name} is required.")
-
-
-def _span(parameters: Any, period_text: Any) -> tuple[int, int, int]:
-    """Return start and end in seconds since 1970, the start at the beginning of its period, and the period."""
-    period = _whole(period_text, "Period")
+def _span(start_time: datetime, end_time: datetime, period: int) -> tuple[int, int]:
+    """Return start and end in seconds since 1970, the start at the beginning of its period."""
     if period < 1 or (period > 60 and period % 60):
-        raise AwsError(
-            "ValidationError", "The parameter Period must be 1, 5, 10, 30 or a multiple of 60 seconds; any below 60 is taken here."
-        )
-    start, end = _seconds(parameters["StartTime"], "StartTime"), _seconds(parameters["EndTime"], "EndTime")
+        raise AwsError("ValidationError", "The parameter Period must be below 60 seconds or a multiple of 60 seconds.")
+    start, end = _seconds(start_time), _seconds(end_time)
     if start >= end:
         raise AwsError("ValidationError", "The parameter StartTime must be less than the parameter EndTime.")
     first = int(start) - int(start) % period
-    return first, max(first + 1, int(-(-end // 1))), period
+    return first, max(first + 1, ceil(end))
 
 
-def _whole(text: Any, name: str) -> int:
-    try:
-        return int(text)
-    except (TypeError, ValueError):
-        raise AwsError("ValidationError", f"The parameter {name} must be a whole number.") from None
-
-
-def _seconds(value: Any, name: str) -> float:
-    """Return seconds since 1970 of a time in JSON or CBOR (a number) or in a form (ISO 8601)."""
-    if isinstance(value, int | float):
-        return float(value)
-    try:
-        instant = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise AwsError("ValidationError", f"The parameter {name} must be a time.") from None
+def _seconds(instant: datetime) -> float:
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()

@@ -1,11 +1,11 @@
-"""What CloudWatch would know of the streams: sums per second, in memory, for three hours; per minute for three days."""
+"""What CloudWatch would know of the streams: sums per second, in memory, for one hour; per minute for three days."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SECONDS_KEPT = 3 * 3600
+SECONDS_KEPT = 3600
 MINUTES_KEPT = 3 * 24 * 60
 
 Key = tuple[str, str, str, str]  # account, region, stream, metric
@@ -34,18 +34,19 @@ class Metrics:
     def __init__(self) -> None:
         self._seconds: dict[int, dict[Key, Sample]] = {}
         self._minutes: dict[int, dict[Key, Sample]] = {}
-        self._keys: dict[Key, int] = {}
+        self._keys: dict[Key, int] = {}  # when each was last seen for the first time in a second
+        self._shared: dict[Key, Key] = {}  # one object for each key, however many spans have it
 
     def add(self, now_ms: int, account: str, region: str, stream: str, values: Mapping[str, float]) -> None:
         """Note one value for each of the named metrics of a stream."""
         second = now_ms // 1000
+        keys = [(account, region, stream, metric) for metric in values]
         for table, start in ((self._seconds, second), (self._minutes, second - second % 60)):
             samples = table.setdefault(start, {})
-            for metric, value in values.items():
-                key = (account, region, stream, metric)
+            for key, value in zip(keys, values.values(), strict=True):
                 sample = samples.get(key)
                 if sample is None:
-                    samples[key] = Sample(1, value, value, value)
+                    samples[self._shared.setdefault(key, key)] = Sample(1, value, value, value)
                     self._keys[key] = second
                 else:
                     sample.count += 1
@@ -60,7 +61,7 @@ class Metrics:
             for start in [start for start in table if start < second - kept_seconds]:
                 del table[start]
         for key in [key for key, seen in self._keys.items() if seen < second - MINUTES_KEPT * 60]:
-            del self._keys[key]
+            del self._keys[key], self._shared[key]
 
     def keys(self, account: str, region: str) -> list[tuple[str, str]]:
         """Return stream and metric of everything known in one account and region, sorted."""
