@@ -201,8 +201,9 @@ def test_spans_of_a_body_are_moved_to_the_statement() -> None:
 
 
 WORDS = [
-    "begin", "end", ";", "if", "then", "else", "elsif", "loop", "while", "for", "in", "..", "1", "x", ":=", "=", "case", "when", "exception",
-    "others", "declare", "int", "raise", "info", "'a %'", ",", "select", "into", "from", "t", "(", ")", "<<", ">>", "l", "exit", "continue",
+    "begin", "end", ";", "if", "then", "else", "elsif", "loop", "while", "for", "in", "..", "1", "x", ":=", "=", "case", "when",
+    "exception", "others",
+    "declare", "int", "raise", "info", "'a %'", ",", "select", "into", "from", "t", "(", ")", "<<", ">>", "l", "exit", "continue",
     "return", "open",
     "fetch", "close", "cursor", "execute", "using", "null", "commit", "start", "transaction", "call", "perform", ".", "%",
     "type", "record", "alias", "$1", "not", "default", "constant", "reverse", "by", "get", "diagnostics", "row_count", "[", "]", "$$",

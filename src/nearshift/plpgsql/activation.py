@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
-from nearshift.errors import Cancelled, InvalidSql, NearshiftError
+from nearshift.errors import Cancelled, NearshiftError
 from nearshift.plpgsql import nodes
 from nearshift.plpgsql.compiled import CompiledProcedure
 from nearshift.plpgsql.cursors import Cursors
 from nearshift.plpgsql.nodes import Fragment, Target
 from nearshift.plpgsql.runner import Outcome, Runner, Scope, Value
+from nearshift.plpgsql.simple import Binary, NameParts, compute_integers, read_simple
 from nearshift.plpgsql.transactions import Owner, Transaction
 from nearshift.plpgsql.variables import Frame, RecordVariable, Variable, assign, read, scope_of, unassigned_record
-from nearshift.sql.lexer import Token, TokenKind, string_value, tokens
 from nearshift.sql.names import fold
 from nearshift.sql.relations import Column
-from nearshift.types import BIGINT, BOOLEAN, INTEGER, UNKNOWN
+from nearshift.types import BOOLEAN, UNKNOWN
 
 
 @dataclass(slots=True)
@@ -119,15 +118,24 @@ class Activation:
 
     def evaluate(self, expression: Fragment) -> Value:
         """Return the value of an expression; literals and variables alone do not trouble the session."""
-        simple = _simple(expression.text)
-        if isinstance(simple, Value):
-            return simple
-        if simple is not None:
-            found = self.frame.find(tuple(fold(text, is_quoted, self.procedure.rules) for text, is_quoted in simple))
-            if found is not None and not isinstance(found, RecordVariable):
-                path = tuple(fold(text, is_quoted, self.procedure.rules) for text, is_quoted in simple)
-                return read(self.frame, Target(path, expression.span))
-        return self.compute(expression.text, self.scope())
+        simple = read_simple(expression.text)
+        value = None
+        if isinstance(simple, Binary):
+            left, right = self._operand(simple.left, expression), self._operand(simple.right, expression)
+            value = None if left is None or right is None else compute_integers(left, simple.sign, right)
+        elif simple is not None:
+            value = self._operand(simple, expression)
+        return value if value is not None else self.compute(expression.text, self.scope())
+
+    def _operand(self, operand: Value | NameParts, expression: Fragment) -> Value | None:
+        """Return a literal or the value of a variable; None for a name that is neither variable nor field."""
+        if isinstance(operand, Value):
+            return operand
+        path = tuple(fold(text, is_quoted, self.procedure.rules) for text, is_quoted in operand)
+        found = self.frame.find(path)
+        if found is None or isinstance(found, RecordVariable):
+            return None
+        return read(self.frame, Target(path, expression.span))
 
     def compute(self, expression: str, scope: Scope) -> Value:
         """Let the session evaluate an expression."""
@@ -199,44 +207,3 @@ def _label(node: nodes.Node) -> str:
     if isinstance(node, nodes.ForQuery):
         return "for over execute statement" if node.is_dynamic else "for over select rows"
     return _LABELS.get(type(node), "SQL statement")
-
-
-@lru_cache(maxsize=4096)
-def _simple(text: str) -> Value | tuple[tuple[str, bool], ...] | None:
-    """Return the value of a lone literal, or the parts of a lone name; None for anything that needs SQL."""
-    try:
-        found = [token for token, _ in zip(tokens(text), range(6), strict=False)]
-    except InvalidSql:
-        return None
-    if found[-1].kind is not TokenKind.END:
-        return None
-    first = found[0]
-    if len(found) == 2:
-        match first.kind:
-            case TokenKind.NUMBER if first.text.isdigit() and len(first.text) < 19:
-                number = int(first.text)
-                return Value(INTEGER if number < 1 << 31 else BIGINT, number)
-            case TokenKind.STRING if first.text.startswith("'"):
-                return Value(UNKNOWN, string_value(first))
-            case TokenKind.WORD if first.key in ("TRUE", "FALSE"):
-                return Value(BOOLEAN, first.key == "TRUE")
-            case TokenKind.WORD if first.key == "NULL":
-                return Value(UNKNOWN, None)
-            case TokenKind.PARAMETER:
-                return ((first.text, False),)
-    return _path(found)
-
-
-def _path(found: list[Token]) -> tuple[tuple[str, bool], ...] | None:
-    parts: list[tuple[str, bool]] = []
-    for index, token in enumerate(found[:-1]):
-        if index % 2:
-            if token.key != ".":
-                return None
-        elif token.kind is TokenKind.WORD:
-            parts.append((token.text, False))
-        elif token.kind is TokenKind.QUOTED:
-            parts.append((token.text[1:-1].replace('""', '"'), True))
-        else:
-            return None
-    return tuple(parts) if len(found) % 2 == 0 and parts else None
