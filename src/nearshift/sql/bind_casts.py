@@ -136,7 +136,8 @@ def _from_super(binder: Binder, value: Value, target: SqlType, node: exp.Expr) -
         raise cannot_cast(binder, value.type, target, node)
     text = f"nearshift_sql.super_text({value.sql})"
     if target.kind in STRINGS:
-        sql = _cut(text, value.type, target)
+        sql = f"nearshift_sql.super_varchar({value.sql}, {target.length})" if target.length is not None else text
+        sql = f"rtrim({sql}, ' ')" if target.kind is Kind.CHAR else sql
     elif target.kind is Kind.BOOLEAN:
         sql = f"nearshift_sql.super_boolean({value.sql})"
     else:

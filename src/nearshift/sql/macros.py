@@ -22,9 +22,9 @@ _NUMBERS = (
     "divide_float(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a / b END",
     "modulo(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a % b END",
     # a and b are decimals without their points; the quotient gets `scale` digits after its point, the rest is cut.
+    "digits(q, width) AS lpad(CAST(abs(q) AS VARCHAR), CAST(greatest(width, length(CAST(abs(q) AS VARCHAR))) AS INTEGER), '0')",
     "scaled_text(q, scale) AS CASE WHEN q < 0 THEN '-' ELSE '' END || CASE WHEN scale = 0 THEN CAST(abs(q) AS VARCHAR) ELSE "
-    "left(lpad(CAST(abs(q) AS VARCHAR), greatest(scale + 1, length(CAST(abs(q) AS VARCHAR))), '0'), -scale) || '.' || "
-    "right(lpad(CAST(abs(q) AS VARCHAR), greatest(scale + 1, length(CAST(abs(q) AS VARCHAR))), '0'), scale) END",
+    "left(nearshift_sql.digits(q, scale + 1), -scale) || '.' || right(nearshift_sql.digits(q, scale + 1), scale) END",
     "scaled(a, b, scale) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE nearshift_sql.scaled_text(a // b, scale) END",
     "round_exact(x, places) AS round(x, places)",
     "trunc_exact(x, places) AS trunc(x * pow(10::DOUBLE, places)) / pow(10::DOUBLE, places)",

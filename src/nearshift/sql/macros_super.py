@@ -9,6 +9,9 @@ from typing import Final
 _VALUES = (
     "super_text(j) AS CASE WHEN prefix(j, '\"') THEN json_extract_string(j, '$') "
     "WHEN prefix(j, '{') OR prefix(j, '[') OR j = 'null' THEN NULL ELSE CAST(j AS VARCHAR) END",
+    "super_varchar(j, n) AS CASE WHEN prefix(j, '\"') THEN CASE WHEN strlen(j) <= n THEN json_extract_string(j, '$') "
+    "ELSE nearshift_sql.cut_text(json_extract_string(j, '$'), n) END WHEN prefix(j, '{') OR prefix(j, '[') OR j = 'null' THEN NULL "
+    "ELSE nearshift_sql.cut_text(CAST(j AS VARCHAR), n) END",
     "super_rank(j) AS CASE WHEN j IS NULL OR j = 'null' THEN NULL WHEN j = 'true' OR j = 'false' THEN 1 WHEN prefix(j, '\"') THEN 3 "
     "WHEN prefix(j, '[') THEN 4 WHEN prefix(j, '{') THEN 5 ELSE 2 END",
     "super_number(j) AS CASE WHEN nearshift_sql.super_rank(j) = 2 THEN CAST(j AS VARCHAR) END",
