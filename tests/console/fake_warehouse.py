@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from nearshift.console.source import StreamMetric
 from nearshift.errors import Cancelled, InternalError, InvalidSql, NearshiftError, Span, UndefinedObject
@@ -65,17 +66,23 @@ class FakeSession:
         if noticed:
             self.on_notice(Notice(Severity.NOTICE, noticed[1]))
             return Result("RAISE")
+        word = text.split()[0].upper()
         try:
-            found = self._cursor.execute(text, list(values))
-            word = text.split()[0].upper()
             if word not in {"SELECT", "WITH", "VALUES", "SHOW"}:
-                rows = found.fetchall()
+                rows = self._cursor.execute(text, list(values)).fetchall()
                 return Result(word, None, row_count=rows[0][0] if rows and word in {"INSERT", "UPDATE", "DELETE"} else None)
-            described = found.description or []
-            columns = tuple(Column(item[0], from_duckdb(str(item[1]))) for item in described)
-            return Result("SELECT", columns, iter(found.to_arrow_reader(2048)))
+            found = self._cursor.sql(text, params=list(values))
+            columns = tuple(Column(name, from_duckdb(str(kind))) for name, kind in zip(found.columns, found.types, strict=True))
         except duckdb.Error as error:
             raise _translate(error, text, start) from error
+        return Result("SELECT", columns, _batches(found, text, start))
+
+
+def _batches(found: duckdb.DuckDBPyRelation, text: str, start: int) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from found.to_arrow_reader(2048)
+    except duckdb.Error as error:
+        raise _translate(error, text, start) from error
 
 
 def _translate(error: duckdb.Error, text: str, start: int) -> NearshiftError:

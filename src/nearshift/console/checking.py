@@ -16,14 +16,14 @@ def check_dashboard(source: SourceText, board: Dashboard) -> None:
     for kind, declared in (("dimensions", board.dimensions), ("measures", board.measures)):
         for key, item in declared.items():
             _check_column(source, f".{kind}.{key}", key, item)
-    if not board.tiles:
-        raise source.error(".tiles", "there are no tiles", "Add at least one tile.")
     for index, control in enumerate(board.filters):
         path = f".filters[{index}]"
         _known(source, f"{path}.dimension", control.dimension, board.dimensions, "dimension")
         _need_relation(source, path, board)
         if control.kind == "time" and control.default not in (None, "all"):
             _check_span(source, f"{path}.default", control.default)
+    if not board.tiles:
+        raise source.error(".tiles", "there are no tiles", "Add at least one tile.")
     for index, tile in enumerate(board.tiles):
         _check_tile(source, f".tiles[{index}]", tile, board)
 

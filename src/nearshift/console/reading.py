@@ -26,7 +26,9 @@ from nearshift.console.places import DashboardError, SourceText
 
 T = TypeVar("T")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
-_WORDS = (("`", ""), ("expected str", "expected text"), ("got str", "got text"), ("expected int", "expected a whole number"))
+_WORDS = (
+    ("`", ""), (" | null", ""), ("expected str", "expected text"), ("got str", "got text"), ("expected int", "expected a whole number"),
+)  # fmt: skip
 _WHERE = re.compile(r" - at `\$([^`]*)`\Z")
 _TOP_KEYS = ("title", "description", "order", "relation", "dimensions", "measures", "filters", "tiles", "audit")
 _SIZES: dict[str, tuple[int, int]] = {
@@ -106,7 +108,11 @@ def _convert(source: SourceText, path: str, value: object, kind: Any) -> Any:
             is_unknown = missing[1] == "contains unknown"
             key = f"{inner}.{missing[2]}" if is_unknown else inner
             text = "is not known here" if is_unknown else f'lacks the key "{missing[2]}"'
-            raise source.error(key, text, "See docs/console.md for the keys of each kind of tile.") from error
+            hint = "See docs/console.md for the keys of each kind of tile."
+            if is_unknown and not _KEY.match(missing[2]):  # half a text: in {…} a comma ends it
+                key, hint = inner, "Put text that has a comma in quotes."
+                text = f'"{missing[2]}" is not a key'
+            raise source.error(key, text, hint) from error
         message = message[:1].lower() + message[1:]
         for python, word in _WORDS:
             message = message.replace(python, word)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import threading
 
 import uvicorn
@@ -46,25 +47,29 @@ class ConsoleServer:
             self._app, host=self._host, port=self._port, log_config=None, log_level="critical", access_log=False, lifespan="off",
             server_header=False, date_header=False, timeout_graceful_shutdown=2,
         )  # fmt: skip
-        try:
-            listener = config.bind_socket()
-        except SystemExit as exit_:  # uvicorn's answer to a port that is taken; its cause is the OSError
-            cause = exit_.__context__
-            reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else "it could not be bound"
-            hint = "Stop the program that uses it, or choose another port with --console-port."
-            raise ConfigurationError(f"could not listen on {self._host}:{self._port}: {reason.lower()}", hint=hint) from cause
-        self._port = listener.getsockname()[1]
         server = uvicorn.Server(config)
+        failures: list[BaseException] = []
+
+        def serve() -> None:
+            try:
+                server.run()
+            except SystemExit as exit_:  # uvicorn's answer to a port that is taken; what it was handling is the OSError
+                failures.append(exit_.__context__ or exit_)
+
         self._server = server
-        self._thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="nearshift-console", daemon=True)
+        self._thread = threading.Thread(target=serve, name="nearshift-console", daemon=True)
         self._thread.start()
-        waiting = threading.Event()
+        pause = threading.Event()
         for _ in range(int(_START_SECONDS / 0.01)):
             if server.started or not self._thread.is_alive():
                 break
-            waiting.wait(0.01)
+            pause.wait(0.01)
         if not server.started:
-            raise ConfigurationError(f"could not serve the console on {self._host}:{self._port}")
+            cause = failures[0] if failures else None
+            reason = os.strerror(cause.errno).lower() if isinstance(cause, OSError) and cause.errno else "it did not start"
+            hint = "Stop the program that uses it, or choose another port with --console-port."
+            raise ConfigurationError(f"could not listen on {self._host}:{self._port}: {reason}", hint=hint) from cause
+        self._port = server.servers[0].sockets[0].getsockname()[1]
 
     def stop(self) -> None:
         """End open streams and sessions, then the server. Stopping twice is harmless."""
