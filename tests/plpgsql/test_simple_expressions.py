@@ -22,11 +22,13 @@ TYPES = {"SMALLINT": (SMALLINT, 15), "INTEGER": (INTEGER, 31), "BIGINT": (BIGINT
     ("text", "expected"),
     [
         ("12", Value(INTEGER, 12)), ("3000000000", Value(BIGINT, 3_000_000_000)), (" 'it''s' ", Value(UNKNOWN, "it's")),
-        ("TRUE", Value(BOOLEAN, value=True)), ("null", Value(UNKNOWN, None)), ("a", (("a", False),)), ('r."F"', (("r", False), ("F", True))),
+        ("TRUE", Value(BOOLEAN, value=True)), ("null", Value(UNKNOWN, None)), ("a", (("a", False),)),
+        ('r."F"', (("r", False), ("F", True))),
         ("$1", (("$1", False),)),
         ("i + 1", Binary((("i", False),), "+", Value(INTEGER, 1))), ("1.5", None), ("a.", None), ("a b", None),
-        ("-1", None), ("a + b + c", None), ("a / 2", None), ("f(a)", None), ("E'x'", None), ("", None), ("a = ", None), ("a <> b.c", Binary(
-            (("a", False),), "<>", (("b", False), ("c", False)))),
+        ("-1", None), ("a + b + c", None),
+        ("a / 2", None), ("f(a)", None), ("E'x'", None), ("", None), ("a = ", None),
+        ("a <> b.c", Binary((("a", False),), "<>", (("b", False), ("c", False)))),
     ],
 )  # fmt: skip
 def test_what_is_simple(text: str, expected: object) -> None:
