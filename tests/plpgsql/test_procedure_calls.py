@@ -260,3 +260,15 @@ def test_dynamic_sql_sees_no_variables_and_may_hold_several_statements(runner: A
     assert runner.execute("select * from t") == [(3,)]
     with pytest.raises(NearshiftError, match='column "v" does not exist'):
         run(runner, "declare v int := 3;\nbegin\nexecute 'select v';\nend;")
+
+
+def test_raise_shows_super_as_json_and_decimals_with_their_scale(runner: Any) -> None:
+    run(
+        runner,
+        """declare s super; d decimal(10, 2) := 1.5; b boolean := true;
+        begin
+          select '{"a": [1]}'::json into s;
+          raise info '% % %', s, d, b;
+        end;""",
+    )
+    assert messages(runner) == ['{"a": [1]} 1.50 t']

@@ -179,8 +179,8 @@ def _shown(activation: Activation, value: Value) -> str:
         return "<NULL>"
     if isinstance(raw, bool):
         return "t" if raw else "f"
-    if isinstance(raw, str | int) and value.type.kind is not Kind.SUPER:
-        return str(raw)
+    if isinstance(raw, str | int):
+        return str(raw)  # SUPER too: it is JSON text, while its cast to VARCHAR has no value for objects
     return str(activation.runner.cast(value, VARCHAR))
 
 
