@@ -97,8 +97,6 @@ CONSOLE_VIEWERS_MAX: Final = 64
 CONSOLE_EDITORS_MAX: Final = 16
 # A request to the console: a statement and little else.
 CONSOLE_REQUEST_BYTES_MAX: Final = STATEMENT_BYTES_MAX + MIB
-# Events waiting for one slow subscriber; older ones are folded together, never queued without end.
-EVENTS_PENDING_MAX: Final = 256
 
 assert RESULT_BATCH_ROWS <= REFRESH_RECORDS_MAX
 assert GET_RECORDS_COUNT_MAX <= REFRESH_RECORDS_MAX

@@ -18,6 +18,7 @@ from nearshift.sql.relations import BindContext, Lowered, RelationKind
 from nearshift.sql.shape import Shape
 from nearshift.values import with_variables
 from nearshift.views.delta import Delta, Full, decide_maintenance
+from nearshift.views.refresh import refresh_alone
 
 if TYPE_CHECKING:
     from nearshift.session import Session
@@ -166,6 +167,9 @@ def refresh(session: Session, statement: st.RefreshMaterializedView) -> Result:
     if entry.kind not in _MATERIALIZED:
         raise InvalidSql(f'"{entry.name}" is not a materialized view', sqlstate="42809", span=statement.name.span)
     is_own = not session.tx.is_open
+    if is_own and entry.kind is RelationKind.STREAMING_VIEW:
+        session.notice(Severity.INFO, refresh_alone(session.house.refresher, session.tx, entry).message)
+        return Result("REFRESH MATERIALIZED VIEW")
     session.begin_here()
     if statement.is_cascade:
         session.house.refresher.refresh_upstream(session.tx, entry)

@@ -6,8 +6,9 @@ texts are those of "REFRESH MATERIALIZED VIEW" and "SVL_MV_REFRESH_STATUS".
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +25,7 @@ from nearshift.values import set_session_values, uses_session_values
 from nearshift.views import streaming
 from nearshift.views.delta import Full, Nothing, Range, decide_range
 from nearshift.views.feed import Feed, Intake
-from nearshift.views.streaming import Taken
+from nearshift.views.streaming import Rejected, Taken
 
 # The width of kinesis_data in a streaming view ("VARBYTE type"): 1 MiB unless the view asks for more.
 RECORD_BYTES_MAX = limits.MIB
@@ -86,9 +87,7 @@ class Refresher:
                 break
             taken = self.take_in(tx, view, intake, screens=True)
             feed.stored()
-            total = Taken(
-                total.read + taken.read, total.stored + taken.stored, total.quarantined + taken.quarantined, total.skipped + taken.skipped
-            )
+            total = total.plus(taken)
             if intake.is_complete:
                 break
         return streamed(view, total, is_complete=True)
@@ -96,11 +95,13 @@ class Refresher:
     def take_in(self, tx: Transaction, view: RelationEntry, intake: Intake, *, screens: bool) -> Taken:
         """Store one intake. With `screens` every record is tried first, so that a bad one does not fail the caller's transaction."""
         lowered = self.translate(tx.snapshot, view, {})
-        rejected = []
-        records = streaming.record_table(intake, self.clock.now())
+        rejected: list[Rejected] = []
+        now = self.clock.now()
+        state = catalog.view_state(tx.connection, view.oid)
+        records = streaming.record_table(intake, streaming.next_refresh_time(state, now))
         if screens or streaming.has_oversize(records, RECORD_BYTES_MAX):
             rejected = streaming.screen(self.engine, lowered, records, RECORD_BYTES_MAX)
-        return streaming.store(tx, view, view.bases[0], lowered, intake, rejected, self.clock.now())
+        return streaming.store(tx, view, lowered, intake, records, rejected, state, now)
 
     def _derive(self, tx: Transaction, view: RelationEntry) -> Outcome:
         state = catalog.view_state(tx.connection, view.oid)
@@ -231,29 +232,40 @@ def _release(feed: Feed, *, is_committed: bool) -> None:
 
 
 def refresh_in_background(refresher: Refresher, tx: Transaction, view: RelationEntry) -> Outcome | None:
-    """Fetch, then store in a transaction of its own; None when there was nothing to store or somebody else asked for the feed.
+    """Fetch once, then store in a transaction of its own; None when there was nothing to store or somebody else asked for the feed.
 
     Raises NearshiftError when the stream or the disk does not work; nothing is lost then, the next call begins at the checkpoints.
     """
-    feed = refresher.feed_of(view)
+    with _held(refresher.feed_of(view)) as feed:
+        found = _fetch_and_store(refresher, tx, view, feed, kind="Auto", may_yield=True)
+        return None if found is None else streamed(view, found[0], is_complete=found[1])
+
+
+def refresh_alone(refresher: Refresher, tx: Transaction, view: RelationEntry) -> Outcome:
+    """Refresh a streaming view up to the tip of its stream outside any transaction, one commit per intake: a REFRESH by itself.
+
+    Raises NearshiftError; what was committed before the failure stays, and the next refresh goes on after it.
+    """
+    started = refresher.clock.now()
+    total, is_complete = Taken(), True
+    with _held(refresher.feed_of(view)) as feed:
+        while (found := _fetch_and_store(refresher, tx, view, feed, kind="Manual", may_yield=False)) is not None:
+            total, is_complete = total.plus(found[0]), found[1]
+            if is_complete:
+                break
+    outcome = streamed(view, total, is_complete=is_complete)
+    if not total.read:
+        tx.begin(takes_lane=True)
+        note_refresh(tx.connection, view, outcome, "Manual", started, refresher.clock.now(), tx.number)
+        tx.commit()
+    return outcome
+
+
+@contextlib.contextmanager
+def _held(feed: Feed) -> Iterator[Feed]:
     feed.hold(limits.LANE_WAIT_SECONDS_MAX)
     try:
-        started = refresher.clock.now()
-        tx.begin(takes_lane=False)
-        stored = streaming.checkpoints(tx.connection, view.oid)
-        tx.rollback()
-        intake = feed.fetch(stored, may_go_on=refresher.accepts_gaps)
-        if not intake.is_worth_a_commit:
-            return None
-        try:
-            outcome = _store_own(refresher, tx, view, intake, feed, started, screens=False)
-        except NearshiftError as error:
-            if not error.sqlstate.startswith(("22", "21", "23")):
-                raise
-            outcome = _store_own(refresher, tx, view, intake, feed, started, screens=True)
-        if outcome is not None:
-            crash_point("refresh.committed")
-        return outcome
+        yield feed
     except BaseException:
         feed.reset()
         raise
@@ -261,22 +273,42 @@ def refresh_in_background(refresher: Refresher, tx: Transaction, view: RelationE
         feed.release()
 
 
-def _store_own(
-    refresher: Refresher, tx: Transaction, view: RelationEntry, intake: Intake, feed: Feed, started: datetime, *, screens: bool
-) -> Outcome | None:
+def _fetch_and_store(
+    refresher: Refresher, tx: Transaction, view: RelationEntry, feed: Feed, *, kind: str, may_yield: bool
+) -> tuple[Taken, bool] | None:
+    """Return what was taken in and whether the stream was read to its tip; None when nothing was stored."""
+    tx.begin(takes_lane=False)
+    stored = streaming.checkpoints(tx.connection, view.oid)
+    tx.rollback()
+    intake = feed.fetch(stored, may_go_on=refresher.accepts_gaps)
+    if not intake.is_worth_a_commit:
+        return None
     while not tx.connection.try_lane(0.02):
-        if feed.is_wanted:
+        if may_yield and feed.is_wanted:
             return None
+    try:
+        taken = _store_own(refresher, tx, view, intake, kind, screens=False)
+    except NearshiftError as error:
+        if not error.sqlstate.startswith(("22", "21", "23")):
+            raise
+        taken = _store_own(refresher, tx, view, intake, kind, screens=True)
+    feed.stored()
+    crash_point("refresh.committed")
+    return taken, intake.is_complete
+
+
+def _store_own(refresher: Refresher, tx: Transaction, view: RelationEntry, intake: Intake, kind: str, *, screens: bool) -> Taken:
+    """Store an intake in a transaction of its own."""
+    started = refresher.clock.now()
     try:
         tx.begin(takes_lane=True)
         taken = refresher.take_in(tx, view, intake, screens=screens)
-        outcome = streamed(view, taken, is_complete=intake.is_complete)
         if taken.read:
-            note_refresh(tx.connection, view, outcome, "Auto", started, refresher.clock.now(), tx.number)
+            outcome = streamed(view, taken, is_complete=intake.is_complete)
+            note_refresh(tx.connection, view, outcome, kind, started, refresher.clock.now(), tx.number)
         tx.commit()
     except BaseException:
         tx.rollback()
         tx.connection.leave_lane()
         raise
-    feed.stored()
-    return outcome
+    return taken

@@ -54,6 +54,13 @@ class Taken:
     skipped: int = 0
     refresh_time: datetime | None = None
 
+    def plus(self, other: Taken) -> Taken:
+        """Return both together."""
+        return Taken(
+            self.read + other.read, self.stored + other.stored, self.quarantined + other.quarantined, self.skipped + other.skipped,
+            other.refresh_time,
+        )  # fmt: skip
+
     @property
     def dropped(self) -> int:
         """Records that were read and are not in the view because they could not be."""
@@ -136,17 +143,24 @@ def has_oversize(records: pa.Table, width: int) -> bool:
 
 
 def store(
-    tx: Transaction, view: RelationEntry, stream: tuple[str, str], lowered: Lowered, intake: Intake, rejected: list[Rejected], now: datetime
+    tx: Transaction,
+    view: RelationEntry,
+    lowered: Lowered,
+    intake: Intake,
+    records: pa.Table,
+    rejected: list[Rejected],
+    state: ViewState,
+    now: datetime,
 ) -> Taken:
     """Append what the view keeps of an intake and move its positions, ledger and notes, all in the open transaction `tx`.
 
-    Raises DataError when the SELECT fails on a record that `rejected` does not name; the transaction can then only be rolled back.
+    `records` are the intake's as `record_table` gives them. Raises DataError when the SELECT fails on a record that `rejected` does not
+    name; the transaction can then only be rolled back.
     """
     crash_point("refresh.read")
     connection = tx.connection
-    state = catalog.view_state(connection, view.oid)
+    stream = view.bases[0]
     refresh_time = next_refresh_time(state, now)
-    records = record_table(intake, refresh_time)
     kept = _without(records, rejected)
     stored = 0
     batch = state.last_batch + 1
