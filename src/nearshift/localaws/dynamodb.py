@@ -121,5 +121,5 @@ class DynamoDb:
 
 
 def _refuse(request: Request, _parameters: Any) -> dict[str, Any]:
-    message = f"The operation {request.operation} is not supported by this local DynamoDB; see docs/local-aws-dynamodb.md"
+    message = f"The operation {request.operation} is not supported by this local DynamoDB; see docs/local-aws.md"
     raise AwsError("UnknownOperationException", message)

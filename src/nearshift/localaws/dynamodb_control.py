@@ -252,9 +252,9 @@ class Control:
             "TableMaxWriteCapacityUnits": 40_000,
         }
 
-    def describe_endpoints(self, request: Request, _parameters: Parameters) -> dict[str, Any]:
-        """Answer DescribeEndpoints."""
-        return {"Endpoints": [{"Address": f"dynamodb.{request.region}.amazonaws.com", "CachePeriodInMinutes": 1440}]}
+    def describe_endpoints(self, _request: Request, _parameters: Parameters) -> dict[str, Any]:
+        """Answer DescribeEndpoints with this machine: a client that discovers endpoints must not be sent to Amazon."""
+        return {"Endpoints": [{"Address": "127.0.0.1", "CachePeriodInMinutes": 1440}]}
 
     def describe_backups(self, request: Request, parameters: TableNamed) -> dict[str, Any]:
         """Answer DescribeContinuousBackups: there are none here. Raises ResourceNotFoundException as TableNotFoundException."""

@@ -166,11 +166,6 @@ def binary_of(content: Any) -> bytes:
     return found
 
 
-def same_value(left: AttributeValue, right: AttributeValue) -> bool:
-    """Tell whether two normalised values are equal; members of sets have no order."""
-    return left == right
-
-
 def has_binary(text: bytes) -> bool:
     """Tell from an item's canonical text whether a value of it is binary.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -116,7 +116,7 @@ class Driver:
 
 
 @contextmanager
-def open_driver(directory: Path) -> Iterator[Driver]:
+def _open_driver(directory: Path) -> Iterator[Driver]:
     store = Store(directory)
     try:
         clock = Clock()
@@ -128,8 +128,14 @@ def open_driver(directory: Path) -> Iterator[Driver]:
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[Driver]:
-    with open_driver(tmp_path / "aws") as opened:
+    with _open_driver(tmp_path / "aws") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def open_driver() -> Callable[[Path], AbstractContextManager[Driver]]:
+    """Open a driver on a directory, for tests that need several."""
+    return _open_driver
 
 
 @pytest.fixture

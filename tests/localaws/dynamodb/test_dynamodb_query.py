@@ -208,8 +208,9 @@ def test_a_global_index_follows_its_items(client: Any, make_table: MakeTable) ->
     assert sorted(keys_of(client.scan(TableName="orders", IndexName="by-status"))) == ["0", "1", "2", "3"]
     described = client.describe_table(TableName="orders")["Table"]["GlobalSecondaryIndexes"][0]
     assert (described["IndexStatus"], described["ItemCount"]) == ("ACTIVE", 4)
-    assert error_of(client.query, TableName="orders", IndexName="by-status", ConsistentRead=True, KeyConditionExpression="a = :a",
-                    ExpressionAttributeValues={":a": {"S": "x"}}) == "Consistent reads are not supported on global secondary indexes"  # fmt: skip
+    values = {":a": {"S": "x"}}
+    arguments = {"TableName": "orders", "IndexName": "by-status", "KeyConditionExpression": "a = :a", "ExpressionAttributeValues": values}
+    assert error_of(client.query, **arguments, ConsistentRead=True) == "Consistent reads are not supported on global secondary indexes"
     message = error_of(client.put_item, TableName="orders", Item={"pk": {"S": "p"}, "sk": {"S": "x"}, "amount": {"S": "1"}})
     assert message == (
         "One or more parameter values were invalid: Type mismatch for Index Key amount Expected: N Actual: S IndexName: by-status"
