@@ -106,3 +106,20 @@ def test_an_unknown_consumer_is_refused(kinesis: Any, consumer: tuple[str, str],
     kinesis.deregister_stream_consumer(ConsumerARN=arn)
     with pytest.raises(kinesis.exceptions.ResourceNotFoundException):
         subscribe(arn)
+
+
+def test_a_subscriber_that_goes_away_makes_room(kinesis: Any, local_server: LocalServer, consumer: tuple[str, str]) -> None:
+    _, arn = consumer
+    start = {"ConsumerARN": arn, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "LATEST"}}
+    first = kinesis.subscribe_to_shard(**start)["EventStream"]
+    next(iter(first))
+    first.close()
+    local_server.client("kinesis").list_streams()
+    for _ in range(200):
+        try:
+            second = kinesis.subscribe_to_shard(**start)["EventStream"]
+        except kinesis.exceptions.ResourceInUseException:
+            continue
+        second.close()
+        return
+    pytest.fail("the slot of a subscriber that has gone was not freed")

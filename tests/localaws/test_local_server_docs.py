@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+
 from nearshift.localaws import admin
 from nearshift.localaws.cloudwatch import CloudWatch
 from nearshift.localaws.kinesis import Kinesis

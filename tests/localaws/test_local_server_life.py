@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from nearshift.localaws.connection import CONNECTIONS_MAX
 from nearshift.localaws.errors import StartError
 from nearshift.localaws.server import main
 from nearshift.localaws.store import Store
@@ -151,3 +152,34 @@ def test_positions_go_on_after_a_restart_even_with_a_clock_that_went_back(start_
     kinesis = server.client("kinesis")
     second = kinesis.put_record(StreamName="s", Data=b"2", PartitionKey="k")["SequenceNumber"]
     assert int(second) > int(first)
+
+
+def test_a_reader_at_the_end_misses_nothing_after_a_trim_a_clock_that_went_back_and_a_restart(start_server: Start) -> None:
+    server = start_server("--admin")
+    server.admin("clock", advance=7200)
+    kinesis = server.client("kinesis")
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    for number in range(3):
+        last = kinesis.put_record(StreamName="s", Data=b"%d" % number, PartitionKey="k")["SequenceNumber"]
+    server.admin("trim", stream="s")
+    server.stop(signal.SIGKILL)
+    server.start()
+    kinesis = server.client("kinesis")
+    kinesis.put_record(StreamName="s", Data=b"after", PartitionKey="k")
+    start = {"StreamName": "s", "ShardId": "shardId-000000000000", "ShardIteratorType": "AFTER_SEQUENCE_NUMBER"}
+    iterator = kinesis.get_shard_iterator(**start, StartingSequenceNumber=last)["ShardIterator"]
+    assert [record["Data"] for record in kinesis.get_records(ShardIterator=iterator)["Records"]] == [b"after"]
+
+
+def test_connections_are_bounded(start_server: Start) -> None:
+    server = start_server()
+    taken: list[socket.socket] = []
+    try:
+        while len(taken) < CONNECTIONS_MAX:
+            taken.append(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as refused:
+            assert refused.recv(100).startswith(b"HTTP/1.1 503 ")
+    finally:
+        for connection in taken:
+            connection.close()
+    assert server.client("kinesis").list_streams()["StreamNames"] == []

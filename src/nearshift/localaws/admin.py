@@ -23,6 +23,8 @@ Times = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 OperationName = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Za-z]+$")]
 
+ErrorCode = Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Za-z.]+$")]
+
 
 class Command(msgspec.Struct, tag_field="command", forbid_unknown_fields=True, kw_only=True):
     """What all commands have in common: the name in `command`."""
@@ -33,7 +35,7 @@ class Throttle(Command, tag="throttle"):
 
     operation: OperationName
     times: Times = 1
-    code: str = "ProvisionedThroughputExceededException"
+    code: ErrorCode = "ProvisionedThroughputExceededException"
 
 
 class Fail(Command, tag="fail"):
@@ -48,7 +50,7 @@ class Refuse(Command, tag="refuse"):
     """Answer the next calls of an operation with any error of status 400, for example ExpiredTokenException or AccessDeniedException."""
 
     operation: OperationName
-    code: Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Za-z.]+$")]
+    code: ErrorCode
     message: str = "The admin door asked for this error."
     times: Times = 1
 

@@ -16,6 +16,8 @@ from nearshift.localaws.wire import BODY_BYTES_MAX, CONTINUE, BadRequest, HttpRe
 
 logger = logging.getLogger("nearshift.localaws")
 
+# Each may hold one request of BODY_BYTES_MAX; a program's pools have tens.
+CONNECTIONS_MAX = 500
 _WRITE_HIGH_WATER = 4 * 1024 * 1024
 # A body and the head of the next request: what may wait while an answer is under way.
 _READ_AHEAD_MAX = BODY_BYTES_MAX + 1024 * 1024
@@ -44,6 +46,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         assert isinstance(transport, asyncio.Transport)
+        if len(self._connections) >= CONNECTIONS_MAX:
+            body = b'{"__type":"ServiceUnavailable","message":"Too many connections."}'
+            transport.write(Reply(503, "application/json", body).encode(is_keep_alive=False))
+            transport.close()
+            return
         self._transport = transport
         transport.set_write_buffer_limits(high=_WRITE_HIGH_WATER)
         self._connections.add(self)
@@ -75,9 +82,9 @@ class Connection(asyncio.Protocol):
         self._serve_waiting()
 
     def eof_received(self) -> bool:
-        """Answer what has been asked, then close."""
+        """Answer what has been asked, then close; a subscriber that says no more has gone."""
         self._is_peer_done = True
-        return self._is_busy
+        return self._is_busy and self._stream is None
 
     def _serve_waiting(self) -> None:
         if self._is_serving:
@@ -114,11 +121,15 @@ class Connection(asyncio.Protocol):
     def send(self, exchange: Exchange) -> None:
         """Send the answer of the request being served; goes nowhere if the peer has gone."""
         transport = self._transport
+        subscription = exchange.subscription
         if transport is None or transport.is_closing():
+            if subscription is not None:
+                subscription.end()
             return
-        if exchange.subscription is not None:
+        if subscription is not None:
             transport.write(_STREAM_HEAD % exchange.request_id.encode())
-            self._stream = asyncio.get_running_loop().create_task(self._send_stream(exchange.subscription))
+            self._stream = asyncio.get_running_loop().create_task(self._send_stream(subscription))
+            self._stream.add_done_callback(lambda _: subscription.end())
             return
         if exchange.mishap in (Mishap.DROP_BEFORE, Mishap.DROP_AFTER):
             transport.abort()
@@ -153,6 +164,7 @@ class Connection(asyncio.Protocol):
                     self._transport.write(b"%x\r\n%b\r\n" % (len(frame), frame))
             if self._transport is not None:
                 self._transport.write(b"0\r\n\r\n")
+                self._stream = None
                 self._finish()
         except Exception:  # the outer loop of a subscription
             logger.exception("a subscription failed")

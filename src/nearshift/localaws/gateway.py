@@ -156,8 +156,10 @@ class Gateway:
                 return service.operations[operation](request, parameters)
 
         reply = self._guard(http, form, operation, request_id, fault, run)
-        if subscription is not None:
+        if subscription is not None and fault is None:
             return Exchange(form, request_id, subscription=subscription)
+        if subscription is not None:
+            subscription.end()
         return Exchange(form, request_id, reply, mishap=fault.mishap if fault else None)
 
     def _guard(self, http: HttpRequest, form: Format, operation: str, request_id: str, fault: Fault | None, run: Any) -> Reply:

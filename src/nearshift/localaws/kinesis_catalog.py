@@ -78,7 +78,7 @@ class Catalog:
             shard = Shard(row[1], row[2], int(row[3]), int(row[4]), *row[5:])
             stream.shards[shard.index] = shard
             self.shards_by_key[shard.key] = (stream, shard)
-            self.positions.last = max(self.positions.last, shard.start, shard.end or 0)
+            self.positions.last = max(self.positions.last, shard.start, shard.end or 0, shard.horizon)
         for stream in self.streams_by_key.values():
             stream.index_open_shards()
         self.consumers = {row[0]: Consumer(*row) for row in read("SELECT arn, stream, name, created_ms FROM kinesis_consumer")}

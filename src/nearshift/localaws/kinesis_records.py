@@ -91,6 +91,11 @@ class RecordLog:
         self._store.connection.executemany(_INSERT, rows)
         return answers
 
+    @property
+    def is_settled(self) -> bool:
+        """Say whether all that can be read has been committed."""
+        return not self._store.is_in_transaction
+
     def take_appended(self) -> set[int]:
         """Return the keys of the shards that got records since the last call."""
         appended, self._appended = self._appended, set()
@@ -148,13 +153,20 @@ class RecordLog:
     def trim(self, stream: Stream, now_ms: int) -> None:
         """Remove the records of a stream that are past retention or below the horizon of their shard; inside the caller's transaction."""
         cut_ms = stream.cut_ms(now_ms)
+        write = self._store.connection.execute
         for shard in stream.shards.values():
-            self._store.connection.execute(
-                """DELETE FROM kinesis_record WHERE shard=?1 AND position < coalesce(
-                   (SELECT position FROM kinesis_record WHERE shard=?1 AND position>?2 AND arrival_ms>=?3 ORDER BY position LIMIT 1),
-                   ?4)""",
-                (shard.key, shard.horizon, cut_ms, POSITION_MAX),
-            )
+            kept = write(
+                """SELECT position FROM kinesis_record WHERE shard=? AND position>? AND arrival_ms>=? ORDER BY position LIMIT 1""",
+                (shard.key, shard.horizon, cut_ms),
+            ).fetchone()
+            last_gone = write(
+                "SELECT position FROM kinesis_record WHERE shard=? AND position<? ORDER BY position DESC LIMIT 1",
+                (shard.key, POSITION_MAX if kept is None else kept[0]),
+            ).fetchone()
+            if last_gone is not None:
+                write("DELETE FROM kinesis_record WHERE shard=? AND position<=?", (shard.key, last_gone[0]))
+                # The horizon keeps positions growing over a restart though the records that had them are gone.
+                self._catalog.set_horizon(shard, max(shard.horizon, last_gone[0]))
 
     def drop(self) -> None:
         """Remove a portion of the records whose shards are gone; inside the caller's transaction."""

@@ -106,23 +106,25 @@ class Subscription:
         self.is_taken_over = False
         self._position = position
 
+    def end(self) -> None:
+        """Let others subscribe: nobody reads this one any more. May be called twice."""
+        self._subscriptions.end(self)
+
     async def frames(self) -> AsyncIterator[bytes]:
-        """Yield the frames until the subscription ends. Cancel it when the peer has gone."""
-        try:
-            yield encode_event("initial-response", b"{}", "application/x-amz-json-1.1")
-            while True:
-                frame, is_last, is_idle = self._next_frame()
-                yield frame
-                if is_last:
-                    return
-                if is_idle:
-                    await self._subscriptions.wakeups.wait(self.slot[1], _SILENCE_SECONDS)
-                else:
-                    await asyncio.sleep(0)
-                if self._is_over():
-                    return
-        finally:
-            self._subscriptions.end(self)
+        """Yield the frames until the subscription is over; the caller ends it then, and when the peer has gone."""
+        yield encode_event("initial-response", b"{}", "application/x-amz-json-1.1")
+        is_idle = False
+        while not self._is_over():
+            while not self._subscriptions.parts.records.is_settled:
+                await asyncio.sleep(0)  # what is not committed yet must not be told
+            frame, is_last, is_idle = self._next_frame()
+            yield frame
+            if is_last:
+                return
+            if is_idle:
+                await self._subscriptions.wakeups.wait(self.slot[1], _SILENCE_SECONDS)
+            else:
+                await asyncio.sleep(0)
 
     def _is_over(self) -> bool:
         elapsed_us = self._subscriptions.parts.clock.now_us() - self.started_us
