@@ -24,6 +24,9 @@ Rule = Callable[["Binder", exp.Expr, Scope], Value]
 QueryRule = Callable[["Binder", exp.Expr, Scope | None], BoundQuery]
 
 
+_PLAIN_ARGUMENTS = frozenset({"this", "expression", "expressions"})
+
+
 @dataclass(slots=True)
 class Facts:
     """What a query does, gathered on the way for `analyse`."""
@@ -40,6 +43,7 @@ class Binder:
     context: BindContext
     expressions: Mapping[type[exp.Expr], Rule]
     queries: Mapping[type[exp.Expr], QueryRule]
+    arguments: Mapping[type[exp.Expr], frozenset[str]]
     parameters: list[Parameter] = field(default_factory=list)
     reads: dict[tuple[str, str], Relation] = field(default_factory=dict)
     writes: set[tuple[str, str]] = field(default_factory=set)
@@ -56,6 +60,7 @@ class Binder:
         rule = self.expressions.get(type(node))
         if rule is None:
             raise self.unsupported(node, f"{_node_name(node)} is not supported here")
+        self.check(node, self.arguments.get(type(node), _PLAIN_ARGUMENTS))
         mark = len(scope.loose)
         value = rule(self, node, scope)
         key = scope.group_keys.get(value.sql)
@@ -65,6 +70,12 @@ class Binder:
         if value.span is None:
             value = replace(value, span=span_of(node))
         return value
+
+    def check(self, node: exp.Expr, allowed: frozenset[str]) -> None:
+        """Refuse a node that carries a clause which its rule does not read; what is not read would be dropped in silence."""
+        for name, argument in node.args.items():
+            if argument and name not in allowed:
+                raise self.unsupported(node, f"{name.strip('_').upper().replace('_', ' ')} is not supported here")
 
     def query(self, node: exp.Expr, parent: Scope | None) -> BoundQuery:
         """Bind a query (SELECT, VALUES, set operation, one of them in parentheses) below `parent`."""

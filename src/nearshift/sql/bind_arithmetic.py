@@ -54,6 +54,9 @@ def arithmetic(binder: Binder, operator: str, left: Value, right: Value, node: e
     if result.kind in INTEGERS:
         left, right = _same_integer(left, result), _same_integer(right, result)
         if operator == "/":
+            # `error` in a macro counts as volatile and stands in the way of DuckDB's optimizer, so it is left out where it cannot happen.
+            if right.integer:
+                return Value(f"({left.sql} // {right.sql})", result)
             return Value(f"nearshift_sql.divide_integer({left.sql}, {right.sql})", result)
         if operator == "%":
             return Value(_modulo(left, right), result)

@@ -44,9 +44,9 @@ def _target(binder: Binder, item: exp.Expr, word: str) -> Relation:
 
 def _column(binder: Binder, relation: Relation, node: exp.Expr) -> Column:
     identifier = node.this if isinstance(node, exp.Column) else node
-    if isinstance(node, (exp.Dot, exp.Bracket)) or (isinstance(node, exp.Column) and len(node.parts) > 2):
-        hint = "Replace the whole value."
-        raise binder.unsupported(node, "a part of a SUPER column cannot be assigned", hint=hint)
+    if isinstance(node, (exp.Dot, exp.Bracket)) or (isinstance(node, exp.Column) and len(node.parts) > 1):
+        hint = "Name the column alone. A part of a SUPER value cannot be assigned; replace the whole value."
+        raise binder.unsupported(node, "a path or a qualified name cannot be assigned to", hint=hint)
     name = binder.fold(identifier)
     for column in relation.columns:
         if column.name == name:

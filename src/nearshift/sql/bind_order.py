@@ -27,6 +27,7 @@ def bind_order(binder: Binder, node: exp.Expr, scope: Scope, parts: Parts) -> No
     binder.facts.seen.add("order by")
     keys = []
     for one in order.expressions:
+        binder.check(one, binder.arguments[exp.Ordered])
         sql, kind = _order_key(binder, one.this, scope, parts)
         keys.append(ordered(sql, kind, one))
     parts.order = ", ".join(keys)

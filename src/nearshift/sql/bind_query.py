@@ -67,6 +67,7 @@ def _bind_group(binder: Binder, node: exp.Expr, scope: Scope, parts: Parts) -> N
     scope.loose.clear()
     if group is None:
         return
+    binder.check(group, binder.arguments[exp.Group])
     scope.is_grouped = True
     scope.no_aggregates = "GROUP BY"
     if group.args.get("all"):
@@ -151,6 +152,7 @@ def _bind_list(binder: Binder, node: exp.Expr, scope: Scope, parts: Parts) -> No
 def _expand_star(binder: Binder, item: exp.Expr, scope: Scope, parts: Parts, excluded: list[str]) -> None:
     binder.facts.seen.add("star")
     star = item.this if isinstance(item, exp.Column) else item
+    binder.check(star, binder.arguments[exp.Star])
     skipped = {*excluded, *(binder.fold(one.this) for one in star.args.get("except_") or [])}
     only = None
     if isinstance(item, exp.Column):

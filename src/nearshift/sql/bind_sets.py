@@ -86,8 +86,7 @@ def _is_modified(node: exp.Expr) -> bool:
 
 def _set_word(binder: Binder, node: exp.Expr) -> str:
     word = _SET_WORDS[type(node)]
-    if node.args.get("by_name") or node.args.get("on"):
-        raise binder.unsupported(node, f"{word} BY NAME is not supported")
+    binder.check(node, frozenset({"this", "expression", "distinct", "with_", "order", "limit", "offset"}))
     if node.args.get("distinct"):
         return word
     if word != "UNION":
@@ -139,6 +138,7 @@ def bind_with(binder: Binder, node: exp.Expr, scope: Scope) -> str:
     texts: list[str] = []
     is_recursive = bool(clause.args.get("recursive"))
     for one in clause.expressions:
+        binder.check(one, binder.arguments[exp.CTE])
         alias = one.args["alias"]
         name = binder.fold(alias.this)
         if name in scope.queries:

@@ -12,7 +12,7 @@ from nearshift.sql.bind import Binder
 from nearshift.sql.bind_dml import delete, insert, merge, update
 from nearshift.sql.dialect import parse, span_of, too_deep
 from nearshift.sql.relations import BindContext, Column, Lowered, Parameter, ParameterSource
-from nearshift.sql.rules import EXPRESSIONS, QUERIES
+from nearshift.sql.rules import ARGUMENTS, EXPRESSIONS, QUERIES
 from nearshift.types import VARCHAR, Kind
 
 _DML: dict[type[exp.Expr], Callable[[Binder, exp.Expr], str]] = {
@@ -32,7 +32,7 @@ class Bound:
 def bind(text: str, context: BindContext) -> Bound:
     """Translate one statement; raises what `lower.lower` raises."""
     tree = parse(text)
-    binder = Binder(context, EXPRESSIONS, QUERIES)
+    binder = Binder(context, EXPRESSIONS, QUERIES, ARGUMENTS)
     try:
         return _bind_tree(tree, binder)
     except RecursionError as error:

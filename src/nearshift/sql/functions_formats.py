@@ -7,7 +7,7 @@ import re
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call
 from nearshift.sql.names import quote_literal
-from nearshift.types import INTEGERS, Kind
+from nearshift.types import SqlType, decimal
 
 # Longest first, so that MONTH is not read as MON and TH.
 _DATE_WORDS = (
@@ -119,14 +119,22 @@ def number_format(call: Call, value: Value, form: str) -> str:
     if core is None or not (core[3] or core[5]):
         raise call.binder.unsupported(call.node, f'the numeric format "{form}" is not supported', hint=", ".join(sign_words) or None)
     whole = core[3].replace("G", ",")
-    fraction = len(core[5] or "")
+    fraction = core[5] or ""
     digits = len(whole.replace(",", ""))
-    zeros = len(whole[whole.index("0") :].replace(",", "")) if "0" in whole else 0
-    sql = value.sql if value.type.kind not in INTEGERS else f"CAST({value.sql} AS DECIMAL(38,0))"
-    if value.type.kind in {Kind.REAL, Kind.DOUBLE}:
-        sql = f"CAST({sql} AS DECIMAL(38,{min(max(fraction, 1), 18)}))"
-    arguments = (
-        sql, str(digits), str(fraction), str(max(zeros, 0)), "TRUE" if "," in whole else "FALSE", "TRUE" if is_filled else "FALSE",
-        quote_literal("$" if core[2] else ""), quote_literal(core[1] or core[6] or ""),
-    )  # fmt: skip
-    return f"nearshift_sql.number_text({', '.join(arguments)})"
+    zeros = len(whole[whole.index("0") :].replace(",", "")) if "0" in whole else int(not fraction)
+    currency = "$" if core[2] else ""
+    width = len(whole) + (1 + len(fraction) if fraction else 0) + 1 + len(currency)
+    number = f"CAST({value.sql} AS DECIMAL(38,{min(len(fraction), 18)}))"
+    kept = "TRUE" if is_filled or "0" in fraction else "FALSE"
+    commas = "TRUE" if "," in whole else "FALSE"
+    shown = f"nearshift_sql.number_body(CAST(abs({number}) AS VARCHAR), {digits}, {zeros}, {commas}, {kept})"
+    filled = "TRUE" if is_filled else "FALSE"
+    mode = quote_literal(core[1] or core[6] or "")
+    return f"nearshift_sql.number_text({shown}, {number} < 0, {width}, {filled}, {quote_literal(currency)}, {mode})"
+
+
+def number_width(form: str) -> SqlType:
+    """Return the DECIMAL that TO_NUMBER with this format gives ("TO_NUMBER")."""
+    whole, _, fraction = form.upper().replace("D", ".").partition(".")
+    places = sum(letter in "09" for letter in fraction)
+    return decimal(min(max(sum(letter in "09" for letter in whole) + places, 1), 38), places)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from nearshift.sql.bind_arithmetic import arithmetic
 from nearshift.sql.bind_casts import coerce
 from nearshift.sql.bind_values import Value
+from nearshift.sql.functions_formats import number_width
 from nearshift.sql.functions_table import Call, Function, Refusal, same_as
 from nearshift.types import DATE, DOUBLE, INTEGERS, NUMBERS, SUPER, Kind, decimal
 
@@ -67,8 +68,26 @@ def _rounded(call: Call) -> Value:
         return number
     if number.type.kind in {Kind.REAL, Kind.DOUBLE}:
         return Value(f"nearshift_sql.{name}_float({number.sql}, CAST({places.sql} AS INTEGER))", DOUBLE)
+    if name == "trunc" and places.integer is not None:
+        return _cut_exactly(number, places.integer)
     sql = f"nearshift_sql.{name}_exact({number.sql}, CAST({places.sql} AS INTEGER))"
     return Value(f"CAST({sql} AS {number.type.duckdb})", number.type)
+
+
+def _cut_exactly(number: Value, places: int) -> Value:
+    """Cut digits off a DECIMAL or an integer without a float in between."""
+    if places >= (number.type.scale or 0):
+        return number
+    unit = f"CAST(1 AS DECIMAL(38,0)) * {10**-places}" if places <= 0 else f"CAST(0.{'0' * (places - 1)}1 AS DECIMAL(38,{places}))"
+    return Value(f"CAST({number.sql} - {number.sql} % ({unit}) AS {number.type.duckdb})", number.type)
+
+
+def _to_number(call: Call) -> Value:
+    text, form = call.values
+    if form.literal is None:
+        raise call.binder.unsupported(call.node, "the format of TO_NUMBER must be a literal")
+    kind = number_width(form.literal)
+    return Value(f"CAST(nearshift_sql.number_of({text.sql}, TRUE) AS {kind.duckdb})", kind)
 
 
 def _mod(call: Call) -> Value:
@@ -105,6 +124,6 @@ FUNCTIONS = (
         for name in ("sin", "cos", "tan", "asin", "acos", "atan", "cot")
     ),
     Function("atan2", "ff", DOUBLE, "atan2({0}, {1})", "r_ATAN2.html"),
-    Function("to_number", "ss", decimal(38, 10), "nearshift_sql.to_number({0}, {1})", "r_TO_NUMBER.html"),
+    Function("to_number", "sr", decimal(38, 10), _to_number, "r_TO_NUMBER.html"),
 )
 REFUSALS: tuple[Refusal, ...] = ()

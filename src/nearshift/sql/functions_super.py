@@ -26,7 +26,12 @@ def _json_parse(call: Call) -> Value:
 
 
 def _can_json_parse(call: Call) -> Value:
-    return Value(f"nearshift_sql.can_json_parse({_text(call.values[0])})", BOOLEAN)
+    value = call.values[0]
+    if value.type.kind is not Kind.VARBYTE:
+        return Value(f"nearshift_sql.can_json_parse({value.sql})", BOOLEAN)
+    # NULL stays NULL, bytes that are no text are no JSON.
+    test = f"nearshift_sql.can_json_parse(nearshift_sql.utf8_or_null({value.sql}))"
+    return Value(f"CASE WHEN {value.sql} IS NOT NULL THEN coalesce({test}, FALSE) END", BOOLEAN)
 
 
 def _element(call: Call, value: Value) -> str:

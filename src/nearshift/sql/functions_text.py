@@ -165,6 +165,13 @@ def _regexp_instr(call: Call) -> Value:
     return Value(f"nearshift_sql.pattern_place({text.sql}, {pattern.sql})", INTEGER)
 
 
+def _is_utf8(call: Call) -> Value:
+    value = call.values[0]
+    if value.type.kind is Kind.VARBYTE:
+        return Value(f"nearshift_sql.is_utf8({value.sql})", BOOLEAN)
+    return Value(f"({value.sql} IS NOT NULL)", BOOLEAN)
+
+
 def _getbit(call: Call) -> Value:
     return Value(f"nearshift_sql.bit_at({call.values[0].sql}, {call.values[1].sql})", INTEGER)
 
@@ -221,7 +228,7 @@ FUNCTIONS = (
     Function("from_hex", "s", VARBYTE, "unhex({0})", "r_FROM_HEX.html"),
     Function("getbit", "vi", INTEGER, _getbit, "r_GETBIT.html"),
     Function("get_bit", "vi", INTEGER, _getbit, "r_GETBIT.html"),
-    Function("is_utf8", "x", BOOLEAN, "nearshift_sql.is_utf8({0})", "materialized-view-streaming-ingestion.html"),
+    Function("is_utf8", "x", BOOLEAN, _is_utf8, "materialized-view-streaming-ingestion.html"),
 )
 _LATER = "is not kept by nearshift"
 REFUSALS = (

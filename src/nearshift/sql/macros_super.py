@@ -85,10 +85,13 @@ _KINDS = (
     "is_float(j) AS coalesce(nearshift_sql.super_rank(j) = 2 AND NOT nearshift_sql.is_exact(j), FALSE)",
 )
 _DOCUMENTS = (
-    # DuckDB accepts a comma before a closing bracket, NaN and Infinity; JSON does not.
-    "strict_json(x) AS json_valid(x) AND NOT regexp_matches(x, ',\\s*[\\]}]|[:\\[,]\\s*-?(?:NaN|nan|Infinity|inf)|^\\s*-?(?:NaN|nan|Infinity|inf)') "
-    "OR json_valid(x) AND regexp_matches(x, '\"[^\"]*(?:,\\s*[\\]}]|NaN|nan|Infinity|inf)')",
-    # One object with two equal keys, at any depth: a document where some path occurs twice.
+    # DuckDB accepts a comma before a closing bracket, NaN and Infinity; JSON does not. The texts are searched first, since the strings of a
+    # document must be taken out before anything in it can be judged.
+    "may_be_loose(x) AS regexp_matches(x, ',[ \\t\\r\\n]*[\\]}]') OR contains(x, 'NaN') OR contains(x, 'nan') OR contains(x, 'NAN') "
+    "OR contains(x, 'Inf') OR contains(x, 'inf') OR contains(x, 'INF')",
+    "is_loose(x) AS regexp_matches(regexp_replace(x, '\"(?:[^\"\\\\]|\\\\.)*\"', '\"\"', 'gs'), ',\\s*[\\]}]|(?i:nan|inf)')",
+    "strict_json(x) AS json_valid(x) AND NOT (nearshift_sql.may_be_loose(x) AND nearshift_sql.is_loose(x))",
+    # Two equal names in the outermost object; deeper ones are not searched, since that would double the cost of every record.
     "has_twins(x) AS len(json_keys(x)) <> len(list_distinct(json_keys(x)))",
     "json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
     "THEN error('nearshift:22P02:JSON parsing error') WHEN nearshift_sql.has_twins(x) "

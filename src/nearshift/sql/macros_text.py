@@ -7,8 +7,9 @@ from typing import Final
 
 _CASTS = (
     # An explicit varchar(n) keeps n bytes and never half a character. No lambda here: one made the reference unnest twice as slow.
-    "cut_bytes(x, n) AS coalesce(try(decode(encode(x)[1:n])), try(decode(encode(x)[1:n - 1])), try(decode(encode(x)[1:n - 2])), "
-    "try(decode(encode(x)[1:n - 3])))",
+    "is_inside(x, n) AS hex(encode(x)[n + 1:n + 1]) BETWEEN '80' AND 'BF'",
+    "cut_bytes(x, n) AS decode(encode(x)[1:CASE WHEN NOT nearshift_sql.is_inside(x, n) THEN n WHEN NOT nearshift_sql.is_inside(x, n - 1) "
+    "THEN n - 1 WHEN NOT nearshift_sql.is_inside(x, n - 2) THEN n - 2 ELSE n - 3 END])",
     "cut_text(x, n) AS CASE WHEN strlen(x) <= n THEN x WHEN strlen(x) = length(x) THEN left(x, n) ELSE nearshift_sql.cut_bytes(x, n) END",
     # Assignment: only blanks may be cut ("Character types").
     "fit_text(x, n, name) AS CASE WHEN strlen(x) <= n THEN x WHEN strlen(rtrim(x, ' ')) <= n THEN nearshift_sql.cut_text(x, n) "
@@ -55,8 +56,10 @@ _STRINGS = (
     "pattern_place(x, p) AS CASE WHEN x IS NULL OR p IS NULL THEN NULL WHEN regexp_matches(x, p) THEN "
     "CAST(length(regexp_extract(x, '^(.*?)(?:' || p || ')', 1, 's')) + 1 AS INTEGER) ELSE 0 END",
     "listagg_fits(x) AS CASE WHEN strlen(x) > 65535 THEN error('nearshift:22001:Result size exceeds LISTAGG limit') ELSE x END",
-    "is_utf8(x) AS try(decode(encode(x))) IS NOT NULL",
-    "utf8(b) AS decode(b)",
+    "is_utf8(b) AS CASE WHEN b IS NULL THEN NULL ELSE try(decode(b)) IS NOT NULL END",
+    "utf8_or_null(b) AS try(decode(b))",
+    "utf8(b) AS CASE WHEN b IS NOT NULL AND try(decode(b)) IS NULL "
+    "THEN error('nearshift:22021:invalid byte sequence for encoding UTF8') ELSE try(decode(b)) END",
     "bit_at(b, n) AS (CAST('0x' || hex(b[octet_length(b) - n // 8:octet_length(b) - n // 8]) AS INTEGER) >> CAST(n % 8 AS INTEGER)) & 1",
     # FNV-1a over bytes, 64 bits, as a signed number; a loop, since DuckDB has none.
     "fnv_bytes(h) AS list_transform(range(1, length(h) + 1, 2), lambda i: CAST('0x' || substring(h, i, 2) AS HUGEINT))",
@@ -72,8 +75,19 @@ _STRINGS = (
     "4294967295::BIGINT), 4294967295::BIGINT))), 8, '0')",
 )
 _FORMATS = (
-    "to_number(x, form) AS CAST(regexp_replace(replace(x, ',', ''), '[^0-9.+-]', '', 'g') AS DECIMAL(38, 10))",
-    "grouped(x) AS reverse(regexp_replace(reverse(x), '([0-9]{3})(?=[0-9])', '\\1,', 'g'))",
-    "number_text(x, digits, fraction, zeros, commas, filled, currency, sign) AS CAST(x AS VARCHAR)",
+    "number_of(x, kept) AS regexp_replace(x, '[^0-9.+-]', '', 'g')",
+    "grouped(w) AS ltrim(reverse(regexp_replace(reverse(w), '([0-9]{3})', '\\1,', 'g')), ',')",
+    "whole_part(t, zeros) AS lpad(ltrim(split_part(t, '.', 1), '0'), "
+    "CAST(greatest(zeros, length(ltrim(split_part(t, '.', 1), '0'))) AS INTEGER), '0')",
+    "fraction_part(t, kept) AS CASE WHEN contains(t, '.') THEN '.' || CASE WHEN kept THEN split_part(t, '.', 2) "
+    "ELSE regexp_replace(split_part(t, '.', 2), '0+$', '') END ELSE '' END",
+    # t is the number's text without its sign; a number with more digits than the format has is shown as #.
+    "number_body(t, digits, zeros, commas, kept) AS CASE WHEN length(ltrim(split_part(t, '.', 1), '0')) > digits THEN repeat('#', digits) "
+    "WHEN commas THEN nearshift_sql.grouped(nearshift_sql.whole_part(t, zeros)) || nearshift_sql.fraction_part(t, kept) "
+    "ELSE nearshift_sql.whole_part(t, zeros) || nearshift_sql.fraction_part(t, kept) END",
+    "number_text(body, negative, width, filled, currency, mode) AS CASE WHEN mode = 'MI' THEN "
+    "CASE WHEN filled THEN lpad(currency || body, width - 1, ' ') ELSE currency || body END || CASE WHEN negative THEN '-' WHEN filled THEN ' ' ELSE '' END "
+    "WHEN filled THEN lpad(CASE WHEN negative THEN '-' WHEN mode = 'S' THEN '+' ELSE ' ' END || currency || body, width, ' ') "
+    "ELSE CASE WHEN negative THEN '-' WHEN mode = 'S' THEN '+' ELSE '' END || currency || body END",
 )
 TEXT_MACROS: Final = (*_CASTS, *_STRINGS, *_FORMATS)

@@ -72,6 +72,31 @@ EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.RespectNulls: aggregate_rule,
 }
 
+# The clauses that rules read beside `this`, `expression` and `expressions`.
+_PLAIN: Final = frozenset({"this", "expression", "expressions"})
+ARGUMENTS: Final[Mapping[type[exp.Expr], frozenset[str]]] = {
+    exp.Literal: frozenset({"this", "is_string"}),
+    exp.Column: frozenset({"this", "table", "db", "catalog"}),
+    exp.Concat: _PLAIN | {"coalesce"},
+    exp.Interval: _PLAIN | {"unit"},
+    exp.Cast: _PLAIN | {"to"},
+    exp.TryCast: _PLAIN | {"to", "safe"},
+    exp.Between: frozenset({"this", "low", "high"}),
+    exp.In: _PLAIN | {"query"},
+    exp.Case: frozenset({"this", "ifs", "default"}),
+    exp.Substring: frozenset({"this", "start", "length"}),
+    exp.Trim: _PLAIN | {"position"},
+    exp.AtTimeZone: frozenset({"this", "zone"}),
+    exp.Window: frozenset({"this", "partition_by", "order", "spec", "over"}),
+    exp.Subquery: frozenset({"this", "order", "limit", "offset", "with_"}),
+    exp.Div: _PLAIN | {"typed", "safe"},
+    exp.DPipe: _PLAIN | {"safe"},
+    exp.Ordered: frozenset({"this", "desc", "nulls_first"}),
+    exp.Group: frozenset({"expressions", "all"}),
+    exp.Star: frozenset({"except_"}),
+    exp.CTE: frozenset({"this", "alias"}),
+}
+
 QUERIES: Final[Mapping[type[exp.Expr], QueryRule]] = {
     exp.Select: select_query,
     exp.Values: values_query,

@@ -157,7 +157,7 @@ def _by_schema(binder: Binder, parts: list[Part], scope: Scope) -> tuple[Base, l
 def undefined_column(name: str, node: exp.Expr, known: list[str], *, owner: str = "") -> UndefinedObject:
     """Return `column "x" does not exist` (42703), naming the nearest column that does."""
     where = f' in "{owner}"' if owner else ""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, [one for one in known if one != name], n=1, cutoff=0.6)
     hint = f'Did you mean "{near[0]}"?' if near else None
     return UndefinedObject(f'column "{name}" does not exist{where}', sqlstate="42703", span=span_of(node), hint=hint)
 
@@ -175,8 +175,10 @@ def _undefined(parts: list[Part], scope: Scope) -> UndefinedObject:
         level = level.parent
     head = parts[0]
     if len(parts) > 1 and isinstance(parts[1].step, str):
-        near = difflib.get_close_matches(head.name, aliases + columns, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(head.name, [one for one in aliases + columns if one != head.name], n=1, cutoff=0.6)
         hint = f'Did you mean "{near[0]}"?' if near else f'Name the table "{head.name}" in FROM, or correct the name.'
+        if head.name in scope.aliases:
+            hint = "An alias of the same SELECT cannot be navigated; put the expression into a subquery."
         span = span_of(head.node)
         return UndefinedObject(f'missing FROM-clause entry for table "{head.name}"', sqlstate="42P01", span=span, hint=hint)
     return undefined_column(head.name, head.node, [*columns, *aliases])
