@@ -15,6 +15,7 @@ from nearshift.localaws.capture import SERVICE_IDENTITY, Capture, Streams
 from nearshift.localaws.clock import Clock
 from nearshift.localaws.dynamodb_control import Control, ListTables, TableNamed, Tagged, UpdateTable
 from nearshift.localaws.dynamodb_destinations import DestinationParameters, Destinations, StreamCatalog, TtlParameters
+from nearshift.localaws.dynamodb_errors import unreadable
 from nearshift.localaws.dynamodb_items import Items
 from nearshift.localaws.dynamodb_requests import ITEM_REQUESTS, Parameters
 from nearshift.localaws.dynamodb_rows import SCHEMA
@@ -105,7 +106,7 @@ class DynamoDb:
         typed |= {name: (ITEM_REQUESTS[name], operation) for name, operation in on_items.items()}
         self.operations: dict[str, Operation] = {name: operation for name, (_, operation) in typed.items()}
         self.operations |= dict.fromkeys(_UNSUPPORTED, _refuse)
-        self.decoders: Mapping[str, Decoder] = {name: msgspec.json.Decoder(kind).decode for name, (kind, _) in typed.items()}
+        self.decoders: Mapping[str, Decoder] = {name: _decoder(kind) for name, (kind, _) in typed.items()}
 
     def maintain(self) -> None:
         """Delete expired items, some of each table, and forget old tokens; inside a transaction."""
@@ -118,6 +119,18 @@ class DynamoDb:
                 self._writes.apply(Change(table, key, keys, row, None, b"", 0), SERVICE_IDENTITY)
             self._writes.finish((table,))
         self._transactions.forget_tokens()
+
+
+def _decoder(kind: type[Parameters]) -> Decoder:
+    decode = msgspec.json.Decoder(kind).decode
+
+    def decode_bounded(body: bytes) -> Parameters:
+        try:
+            return decode(body)
+        except RecursionError as error:
+            raise unreadable("The request is nested too deeply to be read") from error
+
+    return decode_bounded
 
 
 def _refuse(request: Request, _parameters: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Any run of writes: the records, replayed in the order of their creation times, make the items; nothing else is recorded.
+"""Any run of writes: the records, replayed in the order of their creation times, make the items; nothing else is recorded."""
 
 from __future__ import annotations
 
