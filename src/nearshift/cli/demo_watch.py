@@ -23,7 +23,7 @@ _AUDIT = "public.etl_audit"
 _WATERMARK = "SELECT watermark FROM etl_audit WHERE load_name = 'customer_transaction_fact'"
 _COUNTS = """SELECT (SELECT count(*) FROM demo_stream_vw), (SELECT count(*) FROM customer_transaction_fact),
                     (SELECT max(refresh_time) FROM demo_stream_vw)"""
-_LAG = "SELECT max(lag_ms) FROM svv_nearshift_node WHERE kind = 'streaming_view'"
+_LAG = "SELECT max(lag_ms) FROM svv_nearshift_node"
 _CHANGES = "SELECT change_us, min(refresh_time) FROM mv_customer_transaction_event GROUP BY change_us"
 _RECENT = "SELECT change_us, refresh_time FROM mv_customer_transaction_event WHERE refresh_time > "
 

@@ -2,7 +2,8 @@
 SET enable_case_sensitive_identifier TO true;
 
 -- change_us orders the changes of an item, sequence_number breaks ties; arrival orders nothing. DynamoDB writes milliseconds or microseconds as
--- the streaming destination was set at that moment: the record says which, or is too old to say so and then the magnitude does.
+-- the streaming destination was set at that moment, and both may stand in one stream. Their size tells them apart: below 10^14 it is milliseconds
+-- until the year 5138, above it microseconds since 1973.
 -- key_hash is a number made of the whole key, so that loads join on eight bytes (and compare the key beside it).
 -- A record that cannot be placed has a reject_reason; its payload stays in demo_stream_vw under the same shard_id and sequence_number.
 CREATE MATERIALIZED VIEW mv_item_change AS
@@ -11,12 +12,8 @@ SELECT s.refresh_time,
        s.sequence_number,
        s.payload."eventID"::varchar(64) AS event_id,
        upper(s.payload."eventName"::varchar(16)) AS event_name,
-       CASE WHEN s.payload."dynamodb"."ApproximateCreationDateTimePrecision"::varchar(16) = 'MICROSECOND'
-              OR (s.payload."dynamodb"."ApproximateCreationDateTimePrecision"::varchar(16) IS NULL
-                  AND s.payload."dynamodb"."ApproximateCreationDateTime"::bigint >= 100000000000000)
-            THEN s.payload."dynamodb"."ApproximateCreationDateTime"::bigint
-            ELSE s.payload."dynamodb"."ApproximateCreationDateTime"::bigint * 1000
-       END AS change_us,
+       s.payload."dynamodb"."ApproximateCreationDateTime"::bigint
+         * CASE WHEN s.payload."dynamodb"."ApproximateCreationDateTime"::bigint < 100000000000000 THEN 1000 ELSE 1 END AS change_us,
        strtol(left(md5(s.payload."dynamodb"."Keys"."pk"."S"::varchar(2048) || '|' ||
                        s.payload."dynamodb"."Keys"."sk"."S"::varchar(1024)), 15), 16) AS key_hash,
        s.payload."dynamodb"."Keys"."pk"."S"::varchar(2048) AS pk,
