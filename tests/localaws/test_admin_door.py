@@ -224,3 +224,11 @@ def test_captured_records_are_doubled_and_late_as_asked_and_none_is_lost(tmp_pat
     assert 230 < len(seen) < 290
     assert seen != sorted(seen)
     store.close()
+
+
+def test_a_web_page_cannot_send_commands(local_server: LocalServer) -> None:
+    with pytest.raises(HTTPError) as caught:
+        local_server.post("/_admin", b'{"command":"limits","enforce":true}', {"Origin": "http://evil.example"})
+    with caught.value:
+        assert caught.value.code == 403
+    assert local_server.admin("status")["limits_enforced"] is False

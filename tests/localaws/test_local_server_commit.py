@@ -112,3 +112,33 @@ def test_a_commit_that_fails_makes_all_answers_errors_and_the_server_goes_on(loc
         assert len(json.loads(recorder.sent[4].reply.body)["Shards"]) == 1
 
     asyncio.run(run())
+
+
+def test_subscribers_are_told_only_what_is_committed(local: LocalAws) -> None:
+    async def run() -> None:
+        recorder = Recorder()
+        ask(local, recorder, "CreateStream", {"StreamName": "s", "ShardCount": 1})
+        stream = local.kinesis.find_stream("arn:aws:kinesis:us-east-1:123456789012:stream/s")
+        ask(local, recorder, "RegisterStreamConsumer", {"StreamARN": stream.arn, "ConsumerName": "c"})
+        await asyncio.sleep(0)
+        (consumer,) = local.kinesis.parts.catalog.consumers
+        start = {"ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "TRIM_HORIZON"}}
+        ask(local, recorder, "SubscribeToShard", start)
+        subscription = recorder.sent[-1].subscription
+        assert subscription is not None
+        frames = aiter(subscription.frames())
+        assert b"initial-response" in await anext(frames)
+        assert b'{"Records":[]' in await anext(frames)
+        with local.store.transaction():
+            local.kinesis.append(stream, "k", b"told late")
+        coming = asyncio.ensure_future(anext(frames))
+        await asyncio.sleep(0)
+        local._subscriptions.wakeups.wake({stream.open_shards[0].key})
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not coming.done()
+        local.settle()
+        assert b"dG9sZCBsYXRl" in await coming
+        subscription.end()
+
+    asyncio.run(run())

@@ -130,3 +130,18 @@ def test_a_record_and_another_row_commit_together_or_not_at_all(store: Store) ->
     count = store.connection.execute("SELECT count(*) FROM kinesis_record").fetchone()[0]
     assert (notes(store), count) == (["item"], 1)
     assert kinesis.capture(arn, "key", b"x" * 1_048_576) is False
+
+
+def test_a_file_of_a_later_version_is_refused_and_stays(tmp_path: Path) -> None:
+    opened = Store(tmp_path)
+    opened.connection.execute("PRAGMA user_version=99")
+    opened.close()
+    with pytest.raises(StartError, match="its format is 99"):
+        Store(tmp_path)
+    with pytest.raises(StartError, match="its format is 99"):  # the directory is not left locked
+        Store(tmp_path)
+
+
+def test_pages_are_large_enough_for_records(store: Store) -> None:
+    assert store.connection.execute("PRAGMA page_size").fetchone() == (32768,)
+    assert store.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -185,6 +185,9 @@ class Gateway:
                 raise AwsError("AdminDoorClosed", "The server was not started with --admin.", 404)
             if http.method != "POST":
                 raise AwsError("MethodNotAllowed", "Commands are sent by POST.", 405)
+            if "origin" in http.headers:
+                # A page of any site can make a browser send this; the APIs proper need a header that it cannot send without asking.
+                raise AwsError("CrossOrigin", "Commands are not taken from web pages.", 403)
             with self._store.transaction():
                 answer = self._admin.run(http.body)
         except AwsError as error:

@@ -96,7 +96,7 @@ class LocalAws:
         try:
             with self.store.transaction():
                 work()
-        except sqlite3.Error:
+        except Exception:  # the outer loop of maintenance: what failed is undone and tried again
             logger.exception("maintenance failed and is tried again")
         self.settle()
 

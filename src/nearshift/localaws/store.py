@@ -47,22 +47,10 @@ class Store:
         self._is_lost = False
         self._lock = _lock_directory(directory)
         try:
-            self.connection = sqlite3.connect(directory / FILE_NAME, isolation_level=None, cached_statements=512, check_same_thread=False)
-            for pragma in _PRAGMAS:
-                self.connection.execute(pragma)
-            self.connection.execute("PRAGMA synchronous=FULL" if is_power_safe else "PRAGMA synchronous=NORMAL")
-            self._check_format()
-        except sqlite3.Error as error:
+            self.connection = _open_file(directory / FILE_NAME, is_power_safe=is_power_safe)
+        except BaseException:
             os.close(self._lock)
-            message = f'cannot open the store "{directory / FILE_NAME}": {error}'
-            raise StartError(message) from error
-
-    def _check_format(self) -> None:
-        found = self.connection.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, FORMAT_VERSION):
-            message = f'cannot open the store "{self.directory / FILE_NAME}": its format is {found}, this version reads {FORMAT_VERSION}'
-            raise StartError(message)
-        self.connection.execute("PRAGMA user_version=1")
+            raise
 
     def define(self, *statements: str) -> None:
         """Run a service's CREATE TABLE IF NOT EXISTS statements, in one transaction of their own."""
@@ -141,6 +129,29 @@ class Store:
             self.connection.close()
             os.close(self._lock)
             self._lock = -1
+
+
+def _open_file(path: Path, *, is_power_safe: bool) -> sqlite3.Connection:
+    """Open the file as the one writer; raises StartError."""
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, cached_statements=512, check_same_thread=False)
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, FORMAT_VERSION):
+            message = f'cannot open the store "{path}": its format is {found}, this version reads {FORMAT_VERSION}'
+            raise StartError(message)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        connection.execute("PRAGMA synchronous=FULL" if is_power_safe else "PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA user_version=1")
+    except (sqlite3.Error, StartError) as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, StartError):
+            raise
+        message = f'cannot open the store "{path}": {error}'
+        raise StartError(message) from error
+    return connection
 
 
 def _lock_directory(directory: Path) -> int:
