@@ -85,6 +85,12 @@ def test_a_credential_of_nothing_lets_nobody_in(new_talk: Callable[..., Any], ga
     assert sqlstate(talk.say(LoginAnswer(b"\0"))) == "28P01"
 
 
+def test_a_user_that_does_not_exist_is_asked_like_any_other(new_talk: Callable[..., Any], gate: Any) -> None:
+    gate.passwords["ada"] = Credential.of_nobody()
+    assert sqlstate(scram_login(new_talk(), "secret")) == "28P01"
+    assert Credential.of_nobody() != Credential.of_nobody()
+
+
 def test_cleartext(new_talk: Callable[..., Any], gate: Any) -> None:
     gate.passwords["ada"] = BOTH
     for password, end in ((b"secret\0", "Z"), (b"Secret\0", "E"), (b"\0", "E")):

@@ -45,6 +45,12 @@ class Credential:
         return cls(md5_text(user, password), scram.Verifier.of(password))
 
     @classmethod
+    def of_nobody(cls) -> Credential:
+        """Return a credential that no password fits, so that a stranger cannot tell which users exist."""
+        verifier = scram.Verifier(scram.ITERATIONS, secrets.token_bytes(16), secrets.token_bytes(32), secrets.token_bytes(32))
+        return cls("md5" + secrets.token_hex(16), verifier)
+
+    @classmethod
     def parse(cls, text: str) -> Credential:
         """Read one or both forms, parted by a blank, as `str` writes them; parts of another form are left out."""
         found = cls()

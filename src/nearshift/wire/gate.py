@@ -37,8 +37,8 @@ class Session(Protocol):
     def run(self, prepared: Prepared, values: Sequence[object]) -> Result:
         """Run a prepared statement.
 
-        Values are None, bool, int, float, Decimal, str, bytes, date, time, datetime or Interval by the parameter's type. A date or time of
-        day that Python cannot hold, or that is not spelled as ISO 8601, comes as the client's text.
+        Values are None, bool, int, float, Decimal, str, bytes, date, time or datetime by the parameter's type. An interval comes as text,
+        and so does a date or time that Python cannot hold or that is not spelled as ISO 8601: it is to be converted as a literal would be.
         """
         ...
 
@@ -57,7 +57,7 @@ class Gate(Protocol):
     def password_of(self, user: str) -> Credential | None:
         """Return what proves that a client is `user`, or None when no password is needed; then only clients on this machine get in.
 
-        Raises PermissionDenied (28P01) for a user that does not exist.
+        For a user that does not exist `Credential.of_nobody()` keeps to itself that there is none; PermissionDenied (28P01) may be raised.
         """
         ...
 

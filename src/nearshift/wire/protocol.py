@@ -153,8 +153,11 @@ class Receiver:
             self.phase = Phase.READY
         elif isinstance(request, m.Terminate):
             self.phase = Phase.CLOSED
-        elif isinstance(request, m.Query | m.Parse) and len(request.text) > limits.STATEMENT_BYTES_MAX:
-            raise _too_long(len(frame.body))
+        elif isinstance(request, m.Query | m.Parse) and len(frame.body) > limits.STATEMENT_BYTES_MAX:
+            # Counted only when it may matter: the body has names beside the text.
+            size = len(request.text.encode())
+            if size > limits.STATEMENT_BYTES_MAX:
+                raise _too_long(size)
         return request
 
     def _refuse(self, frame: Oversized) -> Request | None:
@@ -166,6 +169,6 @@ class Receiver:
 def _too_long(size: int) -> StatementTooLong:
     return StatementTooLong(
         "statement is too large",
-        detail=f"The message has {size} bytes; a statement may have {limits.STATEMENT_BYTES_MAX}.",
+        detail=f"It has {size} bytes; a statement may have {limits.STATEMENT_BYTES_MAX}.",
         hint="Load rows in several statements, or put them into the stream.",
     )
