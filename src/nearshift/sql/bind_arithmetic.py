@@ -19,6 +19,12 @@ from nearshift.types import BIGINT, DATE, DOUBLE, INTEGER, INTEGERS, INTERVAL, N
 
 INSTANTS = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
 
+_BITWISE: dict[type[exp.Expr], str] = {
+    exp.BitwiseAnd: "&",
+    exp.BitwiseOr: "|",
+    exp.BitwiseLeftShift: "<<",
+    exp.BitwiseRightShift: ">>",
+}
 _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
 
 
@@ -215,3 +221,21 @@ def concat_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     known = [length for length in lengths if length is not None]
     result = SqlType(Kind.VARCHAR, length=min(sum(known), 65_535)) if len(known) == len(lengths) else VARCHAR
     return Value(f"({' || '.join(one.sql for one in texts)})", result)
+
+
+def power_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
+    """Bind `^`, which raises to a power ("Mathematical operator symbols")."""
+    left, right = (coerce(binder, binder.value(one, scope), DOUBLE, node) for one in (node.this, node.expression))
+    return Value(f"pow({left.sql}, {right.sql})", DOUBLE)
+
+
+def bitwise_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
+    """Bind & | << >> on integers."""
+    left, right = _typed_by_neighbour(binder, binder.value(node.this, scope), binder.value(node.expression, scope), node)
+    operator = _BITWISE[type(node)]
+    if left.type.kind not in INTEGERS or right.type.kind not in INTEGERS:
+        raise no_operator(binder, operator, left, right, node)
+    result = arithmetic_type("+", left.type, right.type) if operator in "&|" else left.type
+    first = f"CAST({left.sql} AS {result.duckdb})"
+    second = f"CAST({right.sql} AS {result.duckdb})"
+    return Value(f"({first} {operator} {second})", result)

@@ -61,9 +61,11 @@ def is_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     value = binder.value(node.this, scope)
     wanted = node.expression
     if isinstance(wanted, exp.Null):
-        if value.type.kind is Kind.SUPER:
-            return Value(f"(nullif({value.sql}, 'null') IS NULL)", BOOLEAN)
-        return Value(f"({settled(binder, value).sql} IS NULL)", BOOLEAN)
+        word = "IS NOT NULL" if node.args.get("negate") else "IS NULL"
+        subject = f"nullif({value.sql}, 'null')" if value.type.kind is Kind.SUPER else settled(binder, value).sql
+        return Value(f"({subject} {word})", BOOLEAN)
+    if node.args.get("negate"):
+        raise binder.unsupported(node, "this negation is not supported", hint="Write NOT (x IS …).")
     truth = as_boolean(binder, value, node, "IS").sql
     if isinstance(wanted, exp.Boolean):
         return Value(f"({truth} IS {'TRUE' if wanted.this else 'FALSE'})", BOOLEAN)

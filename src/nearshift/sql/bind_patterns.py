@@ -42,7 +42,7 @@ def _operands(binder: Binder, node: exp.Expr, scope: Scope) -> tuple[Value, Valu
 
 
 def _like(binder: Binder, node: exp.Expr, escape: str | None, scope: Scope) -> Value:
-    word = _LIKES[type(node)]
+    word = f"NOT {_LIKES[type(node)]}" if node.args.get("negate") else _LIKES[type(node)]
     left, right = _operands(binder, node, scope)
     letter = "\\" if escape is None else escape
     # Without an escape character in the pattern DuckDB can use prefixes and plain searches.
