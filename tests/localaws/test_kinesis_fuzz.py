@@ -73,7 +73,7 @@ def operations(local: LocalAws, prefix: str) -> list[str]:
     return next(sorted(service.operations) for service in local.services if service.target == prefix)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), parameters=_PARAMETERS)
 def test_kinesis_never_fails_inside(local: LocalAws, data: st.DataObject, parameters: dict[str, Any]) -> None:
     names = [name for name in operations(local, "Kinesis_20131202") if name != "DeleteStream"]
@@ -85,7 +85,7 @@ def test_kinesis_never_fails_inside(local: LocalAws, data: st.DataObject, parame
     assert ask(local, {**headers, "content-type": "application/x-amz-cbor-1.1"}, cbor2.dumps(parameters)) in (200, 400)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), parameters=_VALUES)
 def test_cloudwatch_never_fails_inside(local: LocalAws, data: st.DataObject, parameters: Any) -> None:
     name = data.draw(st.sampled_from(operations(local, "GraniteServiceVersion20100801")))
@@ -93,7 +93,7 @@ def test_cloudwatch_never_fails_inside(local: LocalAws, data: st.DataObject, par
     assert ask(local, headers, json.dumps(parameters).encode()) in (200, 400)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=60))
 def test_bytes_never_fail_inside(local: LocalAws, body: bytes) -> None:
     for content_type in ("application/x-amz-json-1.1", "application/x-amz-cbor-1.1"):

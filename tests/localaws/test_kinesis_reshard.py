@@ -179,3 +179,15 @@ def test_an_on_demand_stream_is_not_resharded_by_hand(kinesis: Any) -> None:
     arn = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
     kinesis.update_stream_mode(StreamARN=arn, StreamModeDetails={"StreamMode": "PROVISIONED"})
     kinesis.update_shard_count(StreamName=name, TargetShardCount=8, ScalingType="UNIFORM_SCALING")
+
+
+def test_more_than_a_thousand_shards_take_two_pages(kinesis: Any) -> None:
+    stream = make_stream(kinesis, 1200)
+    first = kinesis.list_shards(StreamName=stream)
+    assert len(first["Shards"]) == 1000
+    rest = kinesis.list_shards(NextToken=first["NextToken"])
+    assert [shard["ShardId"][-4:] for shard in rest["Shards"]] == [f"{number:04d}" for number in range(1000, 1200)]
+    assert "NextToken" not in rest
+    kinesis.update_shard_count(StreamName=stream, TargetShardCount=600, ScalingType="UNIFORM_SCALING")
+    kinesis.put_record(StreamName=stream, Data=b"x", PartitionKey="k")
+    kinesis.delete_stream(StreamName=stream)
