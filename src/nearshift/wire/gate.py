@@ -16,8 +16,12 @@ from nearshift.wire.auth import Credential
 class Session(Protocol):
     """One client's conversation with the warehouse. All calls but `interrupt` come from the connection's own thread."""
 
-    status: TransactionStatus
     on_notice: Callable[[Notice], None]
+
+    @property
+    def status(self) -> TransactionStatus:
+        """Where the session's transaction stands."""
+        ...
 
     def parameter_status(self) -> dict[str, str]:
         """Return the settings that a client is told of at the start and whenever one changes (ParameterStatus)."""
