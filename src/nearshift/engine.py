@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +52,15 @@ class Described:
 
 
 class Lane:
-    """The write lane: one transaction that writes at a time. Not reentrant; a Connection holds it at most once."""
+    """The write lane: one transaction that writes at a time, in the order in which they came. A Connection holds it at most once.
+
+    First come, first served matters: with a plain lock a busy schedule takes the lane again before others have woken, and they starve.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+        self._is_taken = False
 
     def take(self, seconds: float = limits.LANE_WAIT_SECONDS_MAX) -> None:
         """Wait for the lane. Raises Conflict (55P03) when it is not free within `seconds`."""
@@ -64,13 +71,29 @@ class Lane:
                 hint="Commit or roll back the other transaction, then try again.",
             )
 
-    def try_take(self, seconds: float) -> bool:
-        """Wait at most `seconds` for the lane; return whether it was free."""
-        return self._lock.acquire(timeout=seconds)
+    def try_take(self, seconds: float, gives_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait at most `seconds` for the lane, or until `gives_up` says so (asked often); return whether it was taken."""
+        place = object()
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            self._queue.append(place)
+            try:
+                while self._is_taken or self._queue[0] is not place:
+                    left = deadline - time.monotonic()
+                    if left <= 0 or gives_up():
+                        return False
+                    self._changed.wait(min(left, 0.02))
+                self._is_taken = True
+                return True
+            finally:
+                self._queue.remove(place)
+                self._changed.notify_all()
 
     def leave(self) -> None:
-        """Give the lane back."""
-        self._lock.release()
+        """Give the lane to whoever waited longest."""
+        with self._changed:
+            self._is_taken = False
+            self._changed.notify_all()
 
 
 class Connection:
@@ -103,10 +126,10 @@ class Connection:
             self._engine.lane.take()
             self.has_lane = True
 
-    def try_lane(self, seconds: float) -> bool:
-        """Take the write lane for the next transaction if it is free within `seconds`; return whether it is held now."""
+    def take_lane_unless(self, gives_up: Callable[[], bool]) -> bool:
+        """Take the write lane for the next transaction unless `gives_up` says to stop waiting; return whether it is held now."""
         if not self.has_lane:
-            self.has_lane = self._engine.lane.try_take(seconds)
+            self.has_lane = self._engine.lane.try_take(limits.LANE_WAIT_SECONDS_MAX, gives_up)
         return self.has_lane
 
     def commit(self) -> None:

@@ -155,10 +155,9 @@ class House:
         """The name of the one database."""
         return "dev"
 
-    def feed_of(self, view: RelationEntry) -> Feed:
-        """Return the feed of a streaming view."""
-        schema = self.current.snapshot.schemas[view.bases[0][0]]
-        return self.feeds.of(view, schema)
+    def feed_of(self, snapshot: Snapshot, view: RelationEntry) -> Feed:
+        """Return the feed of a streaming view; its external schema is looked up where the view was found."""
+        return self.feeds.of(view, snapshot.schemas[view.bases[0][0]])
 
     def items(self, table: str, roles: str | None, region: str | None, read_ratio: int) -> Iterator[list[dict[str, Attribute]]]:
         """Return the pages of a DynamoDB table's items, read with the roles of an IAM_ROLE clause."""

@@ -52,7 +52,7 @@ class Refresher:
     engine: Engine
     clock: Clock
     translate: Translate
-    feed_of: Callable[[RelationEntry], Feed]
+    feed_of: Callable[[Snapshot, RelationEntry], Feed]
     session_value: Callable[[str], object]
     accepts_gaps: bool = False
 
@@ -77,7 +77,7 @@ class Refresher:
                 self.refresh(tx, base)
 
     def _stream(self, tx: Transaction, view: RelationEntry) -> Outcome:
-        feed = self.feed_of(view)
+        feed = self.feed_of(tx.snapshot, view)
         feed.hold(limits.LANE_WAIT_SECONDS_MAX)
         tx.on_end(lambda is_committed: _release(feed, is_committed=is_committed))
         total = Taken()
@@ -236,7 +236,7 @@ def refresh_in_background(refresher: Refresher, tx: Transaction, view: RelationE
 
     Raises NearshiftError when the stream or the disk does not work; nothing is lost then, the next call begins at the checkpoints.
     """
-    with _held(refresher.feed_of(view)) as feed:
+    with _held(refresher.feed_of(tx.snapshot, view)) as feed:
         found = _fetch_and_store(refresher, tx, view, feed, kind="Auto", may_yield=True)
         return None if found is None else streamed(view, found[0], is_complete=found[1])
 
@@ -248,7 +248,7 @@ def refresh_alone(refresher: Refresher, tx: Transaction, view: RelationEntry) ->
     """
     started = refresher.clock.now()
     total, is_complete = Taken(), True
-    with _held(refresher.feed_of(view)) as feed:
+    with _held(refresher.feed_of(tx.snapshot, view)) as feed:
         while (found := _fetch_and_store(refresher, tx, view, feed, kind="Manual", may_yield=False)) is not None:
             total, is_complete = total.plus(found[0]), found[1]
             if is_complete:
@@ -283,9 +283,8 @@ def _fetch_and_store(
     intake = feed.fetch(stored, may_go_on=refresher.accepts_gaps)
     if not intake.is_worth_a_commit:
         return None
-    while not tx.connection.try_lane(0.02):
-        if may_yield and feed.is_wanted:
-            return None
+    if not tx.connection.take_lane_unless(lambda: may_yield and feed.is_wanted):
+        return None
     try:
         taken = _store_own(refresher, tx, view, intake, kind, screens=False)
     except NearshiftError as error:
