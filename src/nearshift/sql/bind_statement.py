@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from nearshift.errors import NearshiftError, NotSupported
+from nearshift.errors import NearshiftError, NotSupported, Span
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_dml import delete, insert, merge, update
 from nearshift.sql.dialect import parse, span_of, too_deep
@@ -36,7 +36,7 @@ def bind(text: str, context: BindContext) -> Bound:
     try:
         return _bind_tree(tree, binder)
     except RecursionError as error:
-        raise too_deep() from error
+        raise too_deep(Span(0, len(text))) from error
     except NearshiftError as error:
         if error.span is None:
             error.span = span_of(tree)

@@ -189,7 +189,7 @@ def parse(text: str) -> exp.Expr:
     except ParseError as error:
         raise _syntax_error(text, error) from error
     except RecursionError as error:
-        raise too_deep() from error
+        raise too_deep(Span(0, len(text))) from error
     except (SqlglotError, ValueError, AttributeError, TypeError, IndexError) as error:  # sqlglot fails so on some malformed texts
         raise InvalidSql("syntax error", span=Span(0, len(text))) from error
     if len(trees) != 1 or trees[0] is None:
@@ -197,10 +197,10 @@ def parse(text: str) -> exp.Expr:
     return trees[0]
 
 
-def too_deep() -> InvalidSql:
+def too_deep(span: Span) -> InvalidSql:
     """Return the error for a statement that nests too deeply."""
     hint = f"Nest expressions and subqueries at most {STATEMENT_DEPTH_MAX} levels deep."
-    return InvalidSql("statement is nested too deeply", sqlstate="54001", hint=hint)
+    return InvalidSql("statement is nested too deeply", sqlstate="54001", span=span, hint=hint)
 
 
 def _check_depth(tokens: list[Any]) -> None:
@@ -214,9 +214,7 @@ def _check_depth(tokens: list[Any]) -> None:
         elif token.token_type in _CLOSERS:
             depth -= 1
     if deepest > STATEMENT_DEPTH_MAX and place is not None:
-        error = too_deep()
-        error.span = Span(place.start, place.end + 1)
-        raise error
+        raise too_deep(Span(place.start, place.end + 1))
     needed = 1000 + _FRAMES_PER_LEVEL * deepest
     if sys.getrecursionlimit() < needed:
         sys.setrecursionlimit(needed)
@@ -230,7 +228,8 @@ def _syntax_error(text: str, error: ParseError) -> InvalidSql:
     before = sum(len(one) + 1 for one in text.split("\n")[: line - 1])
     end = min(before + column, len(text))
     start = max(0, end - max(len(word), 1))
-    if not word or start >= len(text.rstrip()):
+    is_stray = str(record.get("description") or "").startswith("Invalid expression")
+    if not word or (end >= len(text.rstrip()) and not is_stray):
         return InvalidSql("syntax error at end of input", span=Span(len(text), len(text)))
     return InvalidSql(f'syntax error at or near "{word}"', span=Span(start, end))
 

@@ -63,7 +63,8 @@ def _extracted(binder: Binder, base: Base, rest: list[Part], *, is_last: bool) -
     steps: tuple[Step, ...] = tuple(part.step for part in rest)
     source = base.source
     if source is None or source.is_inline:
-        return f"json_extract({base.sql}, {json_path(steps)})"
+        document = base.value.sql if base.value is not None else base.sql
+        return f"json_extract({document}, {json_path(steps)})"
     extractions = source.stages[base.stage].extractions
     one = extractions.get(base.sql_name)
     if one is None:
