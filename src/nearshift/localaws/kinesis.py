@@ -98,7 +98,8 @@ class Kinesis:
                 total += size
         if entries:
             self.parts.records.append(stream, entries, self.parts.clock.now_ms())
-            kinesis_write.note_incoming(self.parts, stream, len(entries), total, {})
+            # The way to see whether captured changes arrive is the stream's own PutRecord metrics.
+            kinesis_write.note_incoming(self.parts, stream, len(entries), total, {"PutRecord.Success": 1, "PutRecord.Bytes": total})
         return dropped
 
     def _capture_astray(self, chaos: CaptureChaos, stream: Stream, partition_key: str, payload: bytes) -> None:
