@@ -69,7 +69,7 @@ class Kinesis:
         size = len(payload) + len(partition_key.encode())
         entry = Entry(b64encode(payload), partition_key, hash_of_key(partition_key), size)
         appended = self.parts.records.append(stream, (entry,), self.parts.clock.now_ms())[0]
-        kinesis_write.note_incoming(self.parts, stream, 1, size, {})
+        kinesis_write.note_incoming(self.parts, stream, 1, size, {"PutRecord.Success": 1, "PutRecord.Bytes": size})
         return appended.sequence_number
 
     def capture(self, stream_arn: str, partition_key: str, payload: bytes) -> bool:
