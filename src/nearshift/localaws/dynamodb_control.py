@@ -20,6 +20,7 @@ from nearshift.localaws.dynamodb_schema import (
     Throughput,
     check_name,
     check_throughput,
+    key_attributes,
     plan_index,
     plan_table,
 )
@@ -159,6 +160,8 @@ class Control:
             definition.attributes[attribute.attribute_name] = attribute.attribute_type
         for update in parameters.global_secondary_index_updates or ():
             self._update_index(table, definition, update)
+        used = key_attributes(definition)
+        definition.attributes = {name: kind for name, kind in definition.attributes.items() if name in used}
         renewed = self._tables.save(table, definition)
         for update in parameters.global_secondary_index_updates or ():
             created = renewed.index(update.create.index_name) if update.create is not None else None

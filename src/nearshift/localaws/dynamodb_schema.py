@@ -119,13 +119,18 @@ def plan_table(wanted: CreateTable, now_us: int) -> Definition:
     if wanted.sse_specification is not None:
         definition.sse = {"Status": "ENABLED", "SSEType": "KMS"} if wanted.sse_specification.get("Enabled") else None
     _plan_indexes(wanted, definition)
-    used = {element["AttributeName"] for element in definition.key_schema}
-    for index in (*definition.global_indexes, *definition.local_indexes):
-        used |= {element["AttributeName"] for element in index["KeySchema"]}
-    if used != attributes.keys():
+    if key_attributes(definition) != attributes.keys():
         detail = "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions"
         raise invalid_parameters(detail)
     return definition
+
+
+def key_attributes(definition: Definition) -> set[str]:
+    """Return the names of all attributes that are keys of a table or of its indexes."""
+    used = {element["AttributeName"] for element in definition.key_schema}
+    for index in (*definition.global_indexes, *definition.local_indexes):
+        used |= {element["AttributeName"] for element in index["KeySchema"]}
+    return used
 
 
 def _described(schema: list[KeyElement]) -> list[dict[str, str]]:

@@ -242,4 +242,6 @@ def test_a_local_index_and_an_index_that_is_added_later(client: Any, make_table:
     )
     assert sorted(keys_of(by_status)) == ["k1", "k2", "k3"]
     client.update_table(TableName="orders", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-status"}}])
-    assert "GlobalSecondaryIndexes" not in client.describe_table(TableName="orders")["Table"]
+    described = client.describe_table(TableName="orders")["Table"]
+    assert "GlobalSecondaryIndexes" not in described
+    assert [attribute["AttributeName"] for attribute in described["AttributeDefinitions"]] == ["pk", "sk", "amount"]
