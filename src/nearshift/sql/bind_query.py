@@ -14,6 +14,7 @@ from nearshift.sql.bind_outer import apply_join_marks
 from nearshift.sql.bind_parts import Parts, render
 from nearshift.sql.bind_sets import bind_with
 from nearshift.sql.bind_values import BoundQuery, OutputColumn, Value
+from nearshift.sql.dialect import span_of
 from nearshift.sql.functions_aggregate import AGGREGATES
 from nearshift.sql.labels import unique_columns
 from nearshift.sql.scope import Element, Scope, Source
@@ -32,6 +33,8 @@ def select_query(binder: Binder, node: exp.Expr, parent: Scope | None) -> BoundQ
         if argument and name not in _SELECT_ARGUMENTS:
             hint = "Use CREATE TABLE AS." if name == "into" else None
             raise binder.unsupported(node, f"{name.strip('_').upper()} in SELECT is not supported", hint=hint)
+    if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Star) and span_of(node.expressions[0]) is None:
+        raise binder.unsupported(node, "a query begins with SELECT")
     scope = Scope(parent)
     prefix = bind_with(binder, node, scope)
     clause = bind_from(binder, node, scope)

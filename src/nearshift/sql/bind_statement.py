@@ -39,7 +39,7 @@ def bind(text: str, context: BindContext) -> Bound:
         raise too_deep(Span(0, len(text))) from error
     except NearshiftError as error:
         if error.span is None:
-            error.span = span_of(tree)
+            error.span = span_of(tree) or Span(0, len(text))
         raise
 
 

@@ -86,6 +86,16 @@ class _Parser(RedshiftParser):
             return self.expression(exp.Whens(expressions=[RemoveDuplicates()]))
         return super()._parse_when_matched()
 
+    def _parse_type(self, *arguments: Any, **options: Any) -> exp.Expr | None:
+        # `date '2024-01-01'::varchar` casts the date; sqlglot alone would cast the string first and lose the outer cast's meaning.
+        if self._next.token_type == TokenType.STRING and self._curr.token_type in self.TYPE_TOKENS:
+            index = self._index
+            kind = self._parse_types(check_func=True, allow_identifiers=False)
+            if kind and self._curr.token_type == TokenType.STRING:
+                return self._parse_column_ops(self.expression(exp.Cast(this=self._parse_primary(), to=kind)))
+            self._retreat(index)
+        return super()._parse_type(*arguments, **options)
+
     def _parse_table(self, *arguments: Any, **options: Any) -> exp.Expr | None:
         if not arguments and not options.get("schema") and not options.get("is_db_reference"):
             item = self._parse_path_item(options.get("alias_tokens") or self.TABLE_ALIAS_TOKENS)
