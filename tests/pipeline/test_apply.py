@@ -118,7 +118,7 @@ def test_a_statement_that_fails_points_into_its_file_and_the_rest_is_finished_la
     assert caught.value.text[caught.value.span.start :].startswith("nothing")
     assert [one.name for one in place.target.found("p")] == ["kds", "public.records"]
     place.write()
-    assert [name for _, name in place.apply()][0] == "public.typed"
+    assert place.apply()[0] == (Action.CREATE, "public.typed")
     assert place.apply() == []
 
 

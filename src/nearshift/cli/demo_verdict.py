@@ -11,13 +11,14 @@ from nearshift.workload.changes import Item
 from nearshift.workload.expected import COLUMNS, Difference, Row, differences, expected_rows
 
 _QUERIES = {table: "SELECT " + ", ".join(columns) + " FROM " + table for table, columns in COLUMNS.items()}  # noqa: S608 - our constants
-_CAUGHT_UP = """SELECT a.load_name, a.status FROM etl_audit a WHERE a.status <> 'Complete' AND a.status <> 'Ready'
-UNION ALL SELECT 'customer_transaction_fact', 'behind' FROM etl_audit a WHERE a.load_name = 'customer_transaction_fact'
-  AND a.watermark < (SELECT max(refresh_time) FROM mv_customer_transaction_event)
-UNION ALL SELECT 'customer_dim', 'behind' FROM etl_audit a WHERE a.load_name = 'customer_dim'
-  AND a.watermark < (SELECT max(refresh_time) FROM mv_customer_profile_event)
-UNION ALL SELECT 'dependent_dim', 'behind' FROM etl_audit a WHERE a.load_name = 'dependent_dim'
-  AND a.watermark < (SELECT max(refresh_time) FROM mv_dependent_profile_event)
+# What has been read of the stream, by kind of item, against the watermarks of the loads.
+_CAUGHT_UP = """SELECT load_name, status FROM etl_audit WHERE status NOT IN ('Complete', 'Ready')
+UNION ALL SELECT load_name, 'behind' FROM etl_audit WHERE load_name = 'customer_transaction_fact'
+  AND watermark < (SELECT max(refresh_time) FROM mv_item_change WHERE reject_reason IS NULL AND split_part(sk, '#', 1) = 'TRANSACTION')
+UNION ALL SELECT load_name, 'behind' FROM etl_audit WHERE load_name = 'customer_dim'
+  AND watermark < (SELECT max(refresh_time) FROM mv_item_change WHERE reject_reason IS NULL AND sk = 'PROFILE')
+UNION ALL SELECT load_name, 'behind' FROM etl_audit WHERE load_name = 'dependent_dim'
+  AND watermark < (SELECT max(refresh_time) FROM mv_item_change WHERE reject_reason IS NULL AND split_part(sk, '#', 1) = 'CUSTOMER')
 UNION ALL SELECT 'mv_item_change', 'behind' FROM demo_stream_vw HAVING count(*) <> (SELECT count(*) FROM mv_item_change)"""
 
 
