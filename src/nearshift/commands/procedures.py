@@ -93,8 +93,11 @@ def change_routine(session: Session, statement: st.DropRoutine | st.AlterProcedu
     if isinstance(statement, st.AlterProcedure):
         return _alter(session, statement)
     if statement.kind is not st.ObjectKind.PROCEDURE:
-        name = statement.routines[0].name
-        raise UndefinedObject(f'function "{name}" does not exist', sqlstate="42883", span=name.span)
+        for routine in statement.routines:
+            if not statement.if_exists:
+                raise UndefinedObject(f'function "{routine.name}" does not exist', sqlstate="42883", span=routine.name.span)
+            session.notice(Severity.INFO, f'Function "{routine.name}" does not exist and will be skipped')
+        return Result("DROP FUNCTION")
     for routine in statement.routines:
         entry = _named(session, routine, is_optional=statement.if_exists)
         if entry is None:
