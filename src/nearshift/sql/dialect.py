@@ -88,7 +88,7 @@ class _Parser(RedshiftParser):
 
     def _parse_type(self, *arguments: Any, **options: Any) -> exp.Expr | None:
         # `date '2024-01-01'::varchar` casts the date; sqlglot alone would cast the string first and lose the outer cast's meaning.
-        if self._next.token_type == TokenType.STRING and self._curr.token_type in self.TYPE_TOKENS:
+        if self._next.token_type == TokenType.STRING and self._curr.token_type in self.TYPE_TOKENS - {TokenType.INTERVAL}:
             index = self._index
             kind = self._parse_types(check_func=True, allow_identifiers=False)
             if kind and self._curr.token_type == TokenType.STRING:
