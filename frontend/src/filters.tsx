@@ -31,7 +31,7 @@ export function ChoiceFilter({ spec, offered, chosen, onChange }: {
   }, [open]);
   const values = offered && !failed(offered) ? (offered as { values: (string | null)[] }).values : [];
   const shown = values.filter((value) => label(value).toLowerCase().includes(words.toLowerCase()));
-  const text = chosen.length === 0 ? `All ${spec.title.toLowerCase()}s` : chosen.length === 1 ? label(chosen[0]) : `${chosen.length} ${spec.title.toLowerCase()}s`;
+  const text = `${spec.title}: ${chosen.length === 0 ? 'all' : chosen.length === 1 ? label(chosen[0]) : chosen.length}`;
   const toggle = (value: string | null) => onChange(chosen.includes(value) ? chosen.filter((item) => item !== value) : [...chosen, value]);
   return (
     <div class="choice" ref={box} onKeyDown={(event) => { if (event.key === 'Escape') { setOpen(false); box.current?.querySelector('button')?.focus(); } }}>

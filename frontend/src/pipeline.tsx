@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { failed, type Cell, type Format, type Grid } from './api';
 import { Chart, type Look } from './chart';
 import { ago, axis, milliseconds, show } from './format';
-import { Graph, kindWords, type Edge, type Node } from './graph';
+import { Graph, kindWords, onRoad, type Edge, type Node } from './graph';
 import { Icon } from './icons';
 import { useLive, useNow } from './live';
 import { base, colourIndex, legend, mark, timeAxis, valueAxis } from './options';
@@ -46,30 +46,40 @@ function metricOption(series: Metric[], kind: (typeof shown)[number]): (look: Lo
   };
 }
 
+function readSeries(rates: unknown): Metric[] {
+  if (!rates || failed(rates)) return [];
+  const [at, stream, records, bytes] = (rates as Grid).values as [number[], string[], number[], number[]];
+  return ([['IncomingRecords', records], ['IncomingBytes', bytes]] as const).flatMap(([metric, values]) => {
+    const by = new Map<string, [number, number][]>();
+    at?.forEach((moment, index) => { const points = by.get(stream[index]!) ?? []; points.push([moment, values[index]!]); by.set(stream[index]!, points); });
+    return [...by].map(([name, points]) => ({ stream: name, metric, period_seconds: 1, points }));
+  });
+}
+
+// The mean rate of the last ten seconds that were read.
+function speed(series: Metric[]): number | null {
+  const end = Math.max(...series.flatMap((item) => item.points.map((point) => point[0])));
+  const sum = series.reduce((total, item) => total + item.points.filter((point) => point[0] > end - 10_000).reduce((part, point) => part + point[1], 0), 0);
+  return series.length ? sum / 10 : null;
+}
+
 function Metrics({ metrics, rates }: { metrics: unknown; rates: unknown }) {
+  const read = useMemo(() => readSeries(rates), [rates]);
   const all = useMemo(() => {
     const found: Metric[] = Array.isArray(metrics) ? [...(metrics as Metric[])] : [];
-    // What the views read says how fast records came when the stream itself tells nothing.
-    if (!found.some((item) => names(item.metric) === 'incomingrecords') && rates && !failed(rates)) {
-      const grid = rates as Grid;
-      const [at, stream, records, bytes] = grid.values as [number[], string[], number[], number[]];
-      for (const [metric, values] of [['IncomingRecords', records], ['IncomingBytes', bytes]] as const) {
-        const by = new Map<string, [number, number][]>();
-        at?.forEach((moment, index) => by.set(stream[index]!, [...(by.get(stream[index]!) ?? []), [moment, values[index]!]]));
-        by.forEach((points, name) => found.push({ stream: name, metric, period_seconds: 1, points }));
-      }
-    }
-    return found;
-  }, [metrics, rates]);
+    // What the views read says how fast records come as long as the stream's own minutes are too few to draw.
+    for (const series of read) if ((found.find((item) => names(item.metric) === names(series.metric))?.points.length ?? 0) < 3) found.push(series);
+    return found.filter((item) => !(read.some((other) => other.metric === item.metric && other !== item) && item.points.length < 3));
+  }, [metrics, read]);
   if (failed(metrics)) return <Card class="span-12"><ErrorBox error={metrics.error} title="The stream's metrics" /></Card>;
   return (
     <>
       {shown.map((kind) => {
-        const series = all.filter((item) => names(item.metric) === names(kind.metric) && item.points.length > 0);
+        const series = all.filter((item) => names(item.metric) === names(kind.metric) && item.points.length > 1);
         const last = series.map((item) => item.points.at(-1)![1] * (kind.scale ?? 1));
         const period = series[0]?.period_seconds ?? 1;
         const text = !last.length ? '–' : kind.format === 'percent' ? show(Math.min(...last), 'percent') : kind.metric.startsWith('Get') ? milliseconds(Math.max(...last))
-          : `${axis(last.reduce((sum, value) => sum + value, 0) / period, kind.format)}/s`;
+          : `${axis(speed(read.filter((item) => item.metric === kind.metric)) ?? last.reduce((sum, value) => sum + value, 0) / period, kind.format)}/s`;
         return <MetricCard key={kind.metric} kind={kind} series={series} text={text} />;
       })}
     </>
@@ -80,7 +90,7 @@ function MetricCard({ kind, series, text }: { kind: (typeof shown)[number]; seri
   const option = useMemo(() => metricOption(series, kind), [JSON.stringify(series.map((item) => [item.stream, item.points.at(-1), item.points.length]))]);
   return (
     <Card class="span-3 metric" title={<>{kind.title} <b class="now">{text}</b></>} id={`metric-${kind.metric}`}>
-      {series.length ? <Chart option={option} label={kind.title} /> : <div class="empty">No values yet</div>}
+      {series.length ? <Chart option={option} label={kind.title} /> : <div class="empty">{kind.metric === 'PutRecord.Success' ? 'No calls of PutRecord: the table writes into the stream by itself' : 'No values yet'}</div>}
     </Card>
   );
 }
@@ -93,7 +103,7 @@ function historyOption(grid: Grid): (look: Look) => EChartsCoreOption {
     const all = base(look);
     const known = [...index.keys()].filter((view) => views.includes(view));
     return {
-      ...all, legend: legend(look, known), xAxis: timeAxis(look), yAxis: valueAxis(look, 'milliseconds', 'USD', { type: 'value', min: 0 }),
+      ...all, legend: legend(look, known), grid: { ...(all.grid as object), top: known.length > 4 ? 50 : 30 }, xAxis: timeAxis(look), yAxis: valueAxis(look, 'milliseconds', 'USD', { type: 'value', min: 0 }),
       tooltip: {
         ...(all.tooltip as object), trigger: 'item',
         formatter: (item: { value: [number, number, string, string, string] }) => [escape(item.value[2]), `${escape(item.value[3])}, ${milliseconds(item.value[1])}`, escape(item.value[4])].join('<br>'),
@@ -191,11 +201,12 @@ export function Pipeline({ paused, go }: { paused: boolean; go: (path: string) =
   if (error) return <Frame title="Pipeline" live={live}><Card class="broken"><ErrorBox error={error} /></Card></Frame>;
   const node = graph && !failed(graph) ? graph.nodes.find((item) => item.id === picked) : undefined;
   const counts = graph && !failed(graph) ? { failed: graph.nodes.filter((item) => item.status === 'failed').length, late: graph.nodes.filter((item) => item.status === 'late').length } : null;
+  const aside = graph && !failed(graph) ? graph.nodes.length - onRoad(graph.nodes, graph.edges).length : 0;
   const audits = Object.entries(live.parts).filter(([name, value]) => name.startsWith('audit:') && value !== null);
   return (
     <Frame title="Pipeline" description="The road of a record, from the table to the dashboard" live={live}>
       <div class="board pipeline">
-        <Card class="span-12 road" id="graph" title={<>Road {counts && <small>{counts.failed ? <span class="bad">{counts.failed} failed</span> : 'nothing failed'}{counts.late ? <span class="warn"> · {counts.late} late</span> : ''}</small>}</>}>
+        <Card class="span-12 road" id="graph" title={<>Road {counts && <small>{counts.failed ? <span class="bad">{counts.failed} failed</span> : 'nothing failed'}{counts.late ? <span class="warn"> · {counts.late} late</span> : ''}{aside ? ` · ${aside} ${aside === 1 ? 'table' : 'tables'} beside the road` : ''}</small>}</>}>
           {graph === undefined ? <div class="loading" /> : failed(graph) ? <ErrorBox error={graph.error} />
             : graph.nodes.length === 0 ? <div class="empty">Nothing here yet: apply a pipeline folder, or create a streaming view</div> : (
               <div class="road-rows">

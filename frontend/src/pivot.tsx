@@ -103,8 +103,11 @@ function reach(items: Head[], index: number, depth: number): number {
 }
 
 const PivotTable = memo(function PivotTable({ value, title, measure, heat }: { value: PivotValue; title: (name: string) => string; measure?: MeasureSpec; heat: boolean }) {
-  const [sort, setSort] = useState<{ key: string; down: boolean } | null>(null);
   const { layout } = value;
+  const [own, setSort] = useState<{ key: string; down: boolean } | null | undefined>(undefined);
+  // Largest first, unless the rows are in an order of their own: times, or groups within groups.
+  const isOrdered = layout.rows.length !== 1 || value.rows?.keys[0]?.every((key) => key === null || /^\d{4}-\d\d/.test(key));
+  const sort = own === undefined ? (isOrdered ? null : { key: '', down: true }) : own;
   const cells = useMemo(() => {
     const found = new Map<string, Cell>();
     value.cells?.values.forEach((cell, index) => found.set(value.cells!.keys.map((column) => String(column[index])).join(separator), cell));

@@ -83,7 +83,7 @@ export const Kpi = memo(function Kpi({ tile, value }: { tile: TileSpec; value: K
 
 const goodWords = /^(complete|completed|succeeded|success|ok|refresh success.*|refresh completed.*|read|finished|active)$/i;
 const badWords = /(fail|error|abort)/i;
-const waitWords = /^(running|ready|started|waiting|queued|submitted)$/i;
+const waitWords = /^(running|ready|started|waiting|queued)$/i;
 
 export function StatusWord({ value }: { value: string }) {
   const tone = badWords.test(value) ? 'bad' : goodWords.test(value) ? 'good' : waitWords.test(value) ? 'wait' : '';

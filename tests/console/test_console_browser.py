@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
@@ -45,13 +46,14 @@ def browser() -> Iterator[Browser]:
 class Place:
     """A served console with a dashboard folder of its own, and one page that keeps count of what it should not do."""
 
-    def __init__(self, browser: Browser, warehouse: FakeWarehouse, folder: Path, scheme: str = "light") -> None:
+    def __init__(
+        self, browser: Browser, warehouse: FakeWarehouse, folder: Path, scheme: Literal["light", "dark"] = "light"
+    ) -> None:
         self.warehouse = warehouse
         self.folder = folder
         self.server = ConsoleServer(create_app(warehouse, folder), port=0)
         self.server.start()
-        dark = "dark" if scheme == "dark" else "light"
-        self.context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=dark)
+        self.context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(10_000)
         self.complaints: list[str] = []
@@ -161,14 +163,14 @@ def test_filters_and_a_click_into_a_chart_narrow_the_others(place: Place) -> Non
     box = canvas.bounding_box()
     assert box is not None
     canvas.click(position={"x": 70, "y": 12})
-    expect(place.page.locator("button[data-filter=provider]")).to_have_text("PV-001")
+    expect(place.page.locator("button[data-filter=provider]")).to_have_text("Provider: PV-001")
     expect(place.tile("pivot").locator("tbody th[scope=row]")).to_have_text(["PV-001"])
     place.page.locator("button[data-filter=provider]").click()
     place.page.get_by_label("PV-002", exact=True).check()
     expect(place.tile("pivot").locator("tbody th[scope=row]")).to_have_text(["PV-001", "PV-002"])
     place.page.keyboard.press("Escape")
     place.page.get_by_role("button", name="Clear").click()
-    expect(place.page.locator("button[data-filter=provider]")).to_have_text("All providers")
+    expect(place.page.locator("button[data-filter=provider]")).to_have_text("Provider: all")
     place.page.locator("select[data-filter=completed]").select_option("5m")
     expect(place.page).to_have_url(re.compile("5m"))
 
@@ -331,7 +333,9 @@ def test_a_lost_connection_is_shown_and_comes_back_by_itself(browser: Browser, w
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_theme_follows_the_system_until_its_reader_chooses(browser: Browser, warehouse: FakeWarehouse, scheme: str) -> None:
+def test_the_theme_follows_the_system_until_its_reader_chooses(
+    browser: Browser, warehouse: FakeWarehouse, scheme: Literal["light", "dark"]
+) -> None:
     place = Place(browser, warehouse, DASHBOARDS, scheme)
     try:
         page = place.open(BOARD)

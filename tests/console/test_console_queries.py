@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from nearshift.console.definition import BarTile, Dashboard, KpiTile, PivotTile,
 from nearshift.console.queries import Query, TileQueries, describe_query
 from nearshift.console.reader import Reader
 from nearshift.console.reading import parse_dashboard
-from nearshift.errors import InvalidSql, UndefinedObject
+from nearshift.errors import Cancelled, InvalidSql, UndefinedObject
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 TEXT = """\
@@ -147,6 +148,11 @@ def test_measures_and_the_choice_of_aggregation(sales: Sales, measure: str, aggr
     assert float(sales.rows(parts["total"])[0][0]) == pytest.approx(total)
 
 
+def test_groups_without_a_number_do_not_push_the_largest_out(sales: Sales) -> None:
+    sales.warehouse.execute("INSERT INTO sales VALUES ('west', 'a', NULL, NULL)")
+    assert sales.rows(sales.queries().chart(sales.tile(1)))[-1] == ("west", None)
+
+
 def test_a_table_is_ordered_and_cut(sales: Sales) -> None:
     tile: TableTile = sales.tile(3)
     assert sales.rows(sales.queries().table(tile)) == [("o'hara", 1000), (None, 100)]
@@ -202,9 +208,29 @@ def test_sessions_are_read_only_few_and_kept_after_an_error(sales: Sales) -> Non
     assert sales.warehouse.sessions[0].is_closed
 
 
-def test_a_statement_that_runs_too_long_is_cancelled_and_the_session_goes_on(sales: Sales) -> None:
-    from nearshift.errors import Cancelled
+def test_closing_interrupts_what_runs_and_lets_nothing_begin(sales: Sales) -> None:
+    failures: list[Cancelled] = []
 
+    def ask() -> None:
+        try:
+            sales.reader.grid(Query("SELECT sum(a.range * b.range) FROM range(3000000) a, range(3000000) b"))
+        except Cancelled as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    for _ in range(1000):  # an interrupt that comes before the statement has begun is lost
+        sales.reader.close()
+        thread.join(0.01)
+        if not thread.is_alive():
+            break
+    assert [error.sqlstate for error in failures] in (["57014"], ["57P01"])
+    assert all(session.is_closed for session in sales.warehouse.sessions)
+    with pytest.raises(Cancelled):
+        sales.reader.grid(Query("SELECT 1"))
+
+
+def test_a_statement_that_runs_too_long_is_cancelled_and_the_session_goes_on(sales: Sales) -> None:
     impatient = Reader(sales.warehouse, statement_ms_max=30)
     with pytest.raises(Cancelled, match="statement timeout") as caught:
         impatient.grid(Query("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b"))

@@ -71,10 +71,11 @@ class Console:
         self.assets = assets
 
     def close(self) -> None:
-        """End streams, editors and sessions; the application answers no more. Closing twice is harmless."""
+        """End streams, editors and sessions, so that the warehouse can be closed next. Closing twice is harmless."""
         self.hub.close()
         self.editors.close()
-        self.reader.close()
+        self.reader.close()  # interrupts what the last passes wait for
+        self.hub.wait_for_passes()
 
     def routes(self) -> list[Route]:
         """Return all routes."""

@@ -189,7 +189,7 @@ class LiveHub:
         return len(futures)
 
     def close(self) -> None:
-        """End all feeds and stop following commits. Closing twice is harmless."""
+        """End all feeds, stop following commits and begin no more passes. Closing twice is harmless."""
         self._stopped.set()
         with self._lock:
             viewers = [viewer for feed in self._feeds.values() for viewer in feed.viewers]
@@ -200,6 +200,10 @@ class LiveHub:
         for viewer in viewers:
             viewer.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def wait_for_passes(self) -> None:
+        """Wait, after `close`, until the passes that had begun have ended."""
+        self._pool.shutdown(wait=True)
 
     def _end_if_alone(self) -> Subscription | None:
         if self._feeds:

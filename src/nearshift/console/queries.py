@@ -134,7 +134,7 @@ class TileQueries:
         y = self._measure(tile.y)
         is_time = self._is_time(tile.x)
         is_ranked = isinstance(tile, BarTile | DonutTile) and not is_time and tile.by is None
-        order = "2 DESC" if is_ranked else "1"
+        order = "2 DESC NULLS LAST" if is_ranked else "1"
         limit = tile.limit if is_ranked else limits.CONSOLE_ROWS_MAX
         columns, groups = f"{x} AS x, {y} AS y", "1"
         if tile.by is not None:

@@ -45,6 +45,7 @@ class Reader:
         self._statement_ms_max = statement_ms_max
         self._lock = threading.Lock()
         self._idle: list[Session] = []
+        self._busy: list[Session] = []
         self._is_closed = False
 
     def grid(self, query: Query) -> Grid:
@@ -62,31 +63,41 @@ class Reader:
         return columns
 
     def close(self) -> None:
-        """Close all sessions; those in use are closed when they come back."""
+        """Close all sessions; those in use are interrupted, and closed when they come back. Closing twice is harmless."""
         with self._lock:
             self._is_closed = True
             sessions, self._idle = self._idle, []
+            busy = list(self._busy)
+        for session in busy:
+            session.interrupt()
         for session in sessions:
             session.close()
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
         with self._lock:
+            if self._is_closed:
+                raise Cancelled("the console is shutting down", sqlstate="57P01")
             session = self._idle.pop() if self._idle else None
         if session is None:
             session = self._source.open_session(is_read_only=True)
+        with self._lock:
+            self._busy.append(session)
         try:
             yield session
         except NearshiftError:
             self._give_back(session)  # an error of the statement: the session itself is well
             raise
         except BaseException:
+            with self._lock:
+                self._busy.remove(session)
             session.close()
             raise
         self._give_back(session)
 
     def _give_back(self, session: Session) -> None:
         with self._lock:
+            self._busy.remove(session)
             if not self._is_closed and len(self._idle) < limits.CONSOLE_PASS_THREADS:
                 self._idle.append(session)
                 return

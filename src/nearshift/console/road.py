@@ -139,9 +139,10 @@ class PipelineContent:
             own = f"dashboard:{entry.name}"
             nodes.append(_empty_node(own, "dashboard", entry.title) | {"status": status.value, "error": message, "link": entry.name})
             board = entry.dashboard
-            if board is None or board.relation is None:
+            shown = (board.relation or board.audit) if board is not None else None
+            if shown is None:
                 continue
-            relation = board.relation if "." in board.relation else f"public.{board.relation}"
+            relation = shown if "." in shown else f"public.{shown}"
             start = by_name.get(relation.lower())
             if start is not None:
                 edges.append({"from": start, "to": own})
