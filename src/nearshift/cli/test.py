@@ -11,7 +11,7 @@ import typer
 from nearshift.cli.options import AsJson, Folder
 from nearshift.cli.terminal import console, write_json
 from nearshift.clock import SystemClock
-from nearshift.pipeline.bench import WarehouseBench
+from nearshift.pipeline.bench import Benches
 from nearshift.pipeline.folder import read_folder
 from nearshift.pipeline.trial import Verdict, find_cases, run_cases
 
@@ -30,10 +30,12 @@ def run(
     """
     pipeline = read_folder(folder)
     verdicts: list[Verdict] = []
-    for verdict in run_cases(find_cases(pipeline, only), lambda: WarehouseBench(pipeline), SystemClock().monotonic):
-        verdicts.append(verdict)
-        if not as_json:
-            _write(verdict)
+    cases = find_cases(pipeline, only)
+    with Benches(pipeline) as benches:
+        for verdict in run_cases(cases, benches.open, SystemClock().monotonic):
+            verdicts.append(verdict)
+            if not as_json:
+                _write(verdict)
     failed = sum(not verdict.has_passed for verdict in verdicts)
     if as_json:
         write_json([

@@ -1,7 +1,15 @@
-"""The bench of a pipeline's tests: a warehouse and a stream in memory, with the folder applied. Nothing of it outlives the test."""
+"""The benches of a pipeline's tests: warehouses with the folder applied, each with a stream in memory. Nothing of them outlives the tests.
+
+The folder is applied once, to a file; each bench works on a copy of that file.
+"""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
+
+from nearshift.catalog.entities import SchemaEntry
 from nearshift.clock import Clock, SystemClock
 from nearshift.pipeline.apply import carry_out
 from nearshift.pipeline.folder import Pipeline
@@ -9,26 +17,66 @@ from nearshift.pipeline.local import WarehouseTarget
 from nearshift.pipeline.plan import plan_changes
 from nearshift.pipeline.session import SessionConnection
 from nearshift.pipeline.target import Answer
-from nearshift.streams.memory import MemoryStream
+from nearshift.streams.memory import MemorySource, MemoryStream
 from nearshift.warehouse import Warehouse
 
 
-class WarehouseBench:
-    """See the module. Every stream that the pipeline reads is this one. Implements `trial.Bench`."""
+class Benches:
+    """Makes benches for one pipeline; use as a context manager."""
 
     def __init__(self, pipeline: Pipeline, clock: Clock | None = None) -> None:
-        """Open the warehouse and apply the pipeline. Raises FileError for a statement that is refused."""
-        ticking = clock or SystemClock()
-        source = pipeline.manifest.source
-        self._stream = MemoryStream(source.stream if source else "test", clock=ticking)
-        self._warehouse = Warehouse.open(None, clock=ticking, sources=lambda _schema, _name: self._stream.source())
+        self._pipeline = pipeline
+        self._clock = clock or SystemClock()
+        self._folder = tempfile.TemporaryDirectory(prefix="nearshift-test-")
+        self._count = 0
+
+    def __enter__(self) -> Benches:
+        """Apply the pipeline. Raises FileError for a statement that is refused."""
         try:
-            self._connection = SessionConnection(self._warehouse.session())
-            for _ in carry_out(plan_changes(pipeline.definitions, ()), pipeline.name, WarehouseTarget(self._connection)):
-                pass
+            bench = Bench(self._path(0), self._stream(), self._clock)
+            try:
+                bench.apply(self._pipeline)
+            finally:
+                bench.close()
         except BaseException:
-            self._warehouse.close()
+            self._folder.cleanup()
             raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def open(self) -> Bench:
+        """Return a new bench."""
+        self._count += 1
+        path = self._path(self._count)
+        shutil.copyfile(self._path(0), path)
+        return Bench(path, self._stream(), self._clock)
+
+    def _path(self, number: int) -> Path:
+        return Path(self._folder.name) / f"{number}.duckdb"
+
+    def _stream(self) -> MemoryStream:
+        source = self._pipeline.manifest.source
+        return MemoryStream(source.stream if source else "test", clock=self._clock)
+
+
+class Bench:
+    """One warehouse; every stream that it reads is the one given. Implements `trial.Bench`."""
+
+    def __init__(self, path: Path, stream: MemoryStream, clock: Clock) -> None:
+        self._path = path
+        self._stream = stream
+        self._warehouse = Warehouse.open(path, clock=clock, sources=self._source)
+        self._connection = SessionConnection(self._warehouse.session())
+
+    def _source(self, _schema: SchemaEntry, _name: str) -> MemorySource:
+        return self._stream.source()
+
+    def apply(self, pipeline: Pipeline) -> None:
+        """Apply a pipeline to an empty warehouse."""
+        for _ in carry_out(plan_changes(pipeline.definitions, ()), pipeline.name, WarehouseTarget(self._connection)):
+            pass
 
     def put(self, record: bytes) -> None:
         """Put one record into the stream."""
