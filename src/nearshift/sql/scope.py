@@ -90,6 +90,10 @@ def _extraction_item(one: Extraction) -> str:
 
 def json_path(steps: tuple[Step, ...]) -> str:
     """Return the literal of a DuckDB JSON path; every key is quoted, so that none can be read as a pattern."""
+    if any(isinstance(step, str) and "*" in step for step in steps):
+        # DuckDB takes a star for a pattern even in quotes; in a JSON pointer it is a letter.
+        pointer = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+        return quote_literal("/" + "/".join(pointer))
     parts = ["$"]
     for step in steps:
         if isinstance(step, int):
