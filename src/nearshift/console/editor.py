@@ -54,8 +54,11 @@ class Editors:
         started = self._clock.monotonic()
         try:
             script = editor.session.execute_script(text)
-            while (found := self._next(editor, script)) is not None:
-                results.append(found)
+            try:
+                while (found := self._next(editor, script)) is not None:
+                    results.append(found)
+            finally:
+                _close(script)  # ends the script's transaction when its result could not be read to the end
         except NearshiftError as error:
             failure = describe_error(error, text)
         finally:
@@ -139,6 +142,12 @@ class Editors:
             is_known = editor in self._editors.values()
         if not is_known:  # closed while it ran
             editor.session.close()
+
+
+def _close(script: Iterator[Result]) -> None:
+    close = getattr(script, "close", None)
+    if close is not None:
+        close()
 
 
 def read_schema(reader: Reader) -> dict[str, object]:
