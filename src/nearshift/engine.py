@@ -218,15 +218,20 @@ class Connection:
         relation = self._guard(self._raw.sql, sql, params=list(values or ()))
         return Described(tuple(relation.columns), tuple(str(t) for t in relation.types), {})
 
-    def register(self, name: str, table: pa.Table | pa.RecordBatch) -> None:
-        """Make an Arrow table readable under `name` on this connection only."""
+    @contextlib.contextmanager
+    def registered(self, name: str, table: pa.Table | pa.RecordBatch) -> Iterator[None]:
+        """Make an Arrow table readable under `name` on this connection for a while.
+
+        An error inside is raised as it is: forgetting the table fails too in a transaction that an error has aborted.
+        """
         self.close_result()
         self._guard(self._raw.register, name, pa.table(table) if isinstance(table, pa.RecordBatch) else table)
-
-    def unregister(self, name: str) -> None:
-        """Forget a registered table."""
-        self.close_result()
-        self._guard(self._raw.unregister, name)
+        try:
+            yield
+        finally:
+            self.close_result()
+            with contextlib.suppress(duckdb.Error):
+                self._raw.unregister(name)
 
     def interrupt(self) -> None:
         """Stop what runs on this connection; from any thread. Its transaction can then only be rolled back."""

@@ -132,7 +132,7 @@ class House:
 
     def lookup(self, snapshot: Snapshot, search_path: tuple[str, ...], **more: Any) -> Lookup:
         """Return a lookup over a snapshot that expands plain views."""
-        return Lookup(snapshot, search_path, lambda view: self.translate_view(snapshot, view, {}).sql, **more)
+        return Lookup(snapshot, search_path, lambda view: self.translate_view(snapshot, view, {}), **more)
 
     def translate_view(self, snapshot: Snapshot, view: RelationEntry, overrides: Mapping[tuple[str, str], str]) -> Lowered:
         """Return the DuckDB query of a view's rows, with some of its relations replaced, under the settings it was created with.
@@ -147,8 +147,15 @@ class House:
         key = ("view", view.definition, view.rules, path, tuple(settings.items()), tuple(sorted(overrides.items())))
         definition = view.definition
         lowered = self.translations.get(key, lookup, lambda: with_variables(lower(definition, context)))
+        # What * meant when the view was made: columns that its base gained since are not the view's.
+        kept = view.attributes.get("query_columns")
+        if kept and kept != [column.name for column in lowered.columns]:
+            lowered = replace(lowered, sql=storage.select_columns(lowered.sql, kept))
         renamed = view.attributes.get("renamed")
-        return replace(lowered, sql=storage.rename_columns(lowered.sql, renamed)) if renamed else lowered
+        if not renamed:
+            return lowered
+        columns = tuple(replace(c, name=name) for c, name in zip(lowered.columns, renamed, strict=False))
+        return replace(lowered, sql=storage.rename_columns(lowered.sql, renamed), columns=columns)
 
     @property
     def database(self) -> str:

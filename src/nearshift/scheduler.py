@@ -83,7 +83,7 @@ class Scheduler:
     def __init__(self, house: House, open_session: Callable[[], Session], random: Random | None = None) -> None:
         self._house = house
         self._open_session = open_session
-        self._random = random or Random()  # noqa: S311 - jitter, not a secret
+        self._random = random or Random()
         self._lock = threading.Lock()
         self._views: dict[int, Worker] = {}
         self._schedules: dict[str, tuple[Schedule, Worker]] = {}

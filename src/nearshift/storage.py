@@ -133,6 +133,11 @@ def move_columns(target: str, columns: Sequence[str], source: str) -> str:
     return f"INSERT INTO {target} ({names}) SELECT {names} FROM {source}"  # noqa: S608 - quoted
 
 
+def select_columns(query: str, names: Sequence[str]) -> str:
+    """Return a query with some of its columns."""
+    return f"SELECT {', '.join(quote(name) for name in names)} FROM ({query}) AS kept"  # noqa: S608 - a translation of ours
+
+
 def rename_columns(query: str, names: Sequence[str]) -> str:
     """Return a query whose columns have other names."""
     return f"SELECT * FROM ({query}) AS renamed({', '.join(quote(name) for name in names)})"  # noqa: S608 - a translation of ours

@@ -51,7 +51,7 @@ def parameter_values(session: Session, lowered: Lowered) -> list[object]:
     return found
 
 
-def session_value(session: Session, name: str) -> object:  # noqa: C901, PLR0911 - a table of values
+def session_value(session: Session, name: str) -> object:
     """Return what only the session knows; `name` is one of SESSION_VALUES. Times are in the session's zone where they have none."""
     zone = session.house.zone(session.settings.get("timezone"))
     match name:

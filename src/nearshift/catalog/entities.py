@@ -77,7 +77,8 @@ class RelationEntry:
 
     def bound(self, source: str | None = None) -> Relation:
         """Return the relation as the binder sees it; `source` replaces the place its rows come from."""
-        is_writable = self.kind in {RelationKind.TABLE, RelationKind.TEMP_TABLE}
+        # Rows of a streaming view may be deleted ("Streaming ingestion to a materialized view"); the binder refuses the rest.
+        is_writable = self.kind in {RelationKind.TABLE, RelationKind.TEMP_TABLE, RelationKind.STREAMING_VIEW}
         return Relation(
             self.schema,
             self.name,

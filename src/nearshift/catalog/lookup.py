@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from nearshift.catalog.entities import KINESIS_COLUMNS, RelationEntry, Snapshot
 from nearshift.catalog.system_views import system_relation
 from nearshift.errors import NotSupported
-from nearshift.sql.relations import Relation, RelationKind
+from nearshift.sql.relations import Lowered, Relation, RelationKind
 
 PG_SCHEMAS = ("pg_catalog", "information_schema")
 
@@ -18,7 +19,7 @@ Answer = tuple[str | None, str, Relation | None]
 class Lookup:
     """Implements the binder's `Relations` over one snapshot and one session's temporary tables.
 
-    `expand` returns the DuckDB text of a plain view's rows. `overrides` replaces the source of single relations, for deltas and batches.
+    `expand` returns the translation of a plain view's query. `overrides` replaces the source of single relations, for deltas and batches.
     A stream can be read only when it is among the overrides, or when `allows_streams` says that a view's query is being described.
     """
 
@@ -26,7 +27,7 @@ class Lookup:
         self,
         snapshot: Snapshot,
         search_path: tuple[str, ...],
-        expand: Callable[[RelationEntry], str],
+        expand: Callable[[RelationEntry], Lowered],
         *,
         temporary: Mapping[str, RelationEntry] | None = None,
         overrides: Mapping[tuple[str, str], str] | None = None,
@@ -43,6 +44,10 @@ class Lookup:
     def answers(self) -> tuple[Answer, ...]:
         """Return what was asked so far, and the answers."""
         return tuple((schema, name, relation) for (schema, name), relation in self._answers.items())
+
+    def names(self) -> list[str]:
+        """Return the names that can be written without a schema, to guess what a wrong one was meant to be."""
+        return [*self._temporary, *(name for schema, name in self._snapshot.relations if schema in self._search_path)]
 
     def find(self, schema: str | None, name: str) -> Relation | None:
         """Return the relation, or None. Without a schema the search path is walked, temporary tables first."""
@@ -65,7 +70,9 @@ class Lookup:
         if entry is not None:
             override = self._overrides.get(entry.key)
             if entry.kind is RelationKind.VIEW:
-                return entry.bound(f"({self._expand(entry)})")
+                lowered = self._expand(entry)
+                found = entry.bound(f"({lowered.sql})")
+                return replace(found, columns=lowered.columns) if entry.attributes.get("late_binding") else found
             return entry.bound(override)
         external = self._snapshot.schemas.get(schema)
         if external is not None and external.source is not None:

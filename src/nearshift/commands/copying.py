@@ -127,14 +127,13 @@ def _load(session: Session, entry: RelationEntry, wanted: list[ColumnEntry], pag
     )
     target = f"{_sql_name(entry.schema)}.{_sql_name(entry.name)}" if entry.kind is RelationKind.TABLE else _sql_name(entry.name)
     session.temporary[_PAGE] = temporary
-    session.tx.connection.register(_PAGE, table)
     try:
         text = f"INSERT INTO {target} ({names}) SELECT {values} FROM {_sql_name(_PAGE)}"  # noqa: S608 - names of the catalog, quoted
         lowered = session.lower(text)
-        session.tx.connection.execute(lowered.sql, session.values_for(lowered))
+        with session.tx.connection.registered(_PAGE, table):
+            session.tx.connection.execute(lowered.sql, session.values_for(lowered))
     finally:
         del session.temporary[_PAGE]
-        session.tx.connection.unregister(_PAGE)
 
 
 def _text(value: str | None, options: Mapping[str, st.Option]) -> str | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nearshift.catalog.entities import RESERVED_SCHEMAS
-from nearshift.commands import cursors, parameters, procedures
+from nearshift.commands import cursors, parameters, procedures, tables
 from nearshift.commands.results import rows_result
 from nearshift.errors import NotSupported
 from nearshift.results import Result
 from nearshift.sql import statements as st
 from nearshift.sql.parse import parse_statement
-from nearshift.sql.relations import Column, Lowered, ParameterSource, RelationKind
+from nearshift.sql.relations import Column, Lowered, ParameterSource
 from nearshift.types import VARCHAR, SqlType
 
 if TYPE_CHECKING:
@@ -27,21 +27,15 @@ def select(session: Session, text: str) -> Result:
 def change(session: Session, statement: st.Insert | st.Update | st.Delete | st.Merge) -> Result:
     """Run INSERT, UPDATE, DELETE or MERGE."""
     lowered = session.lower(statement.text)
-    for schema, name in lowered.writes:
-        _check_target(session, schema, name)
+    for schema, _name in lowered.writes:
+        if schema in RESERVED_SCHEMAS:
+            raise NotSupported("system relations cannot be changed", sqlstate="42501")
     count = session.tx.connection.execute(lowered.sql, session.values_for(lowered))
     for schema, name in lowered.writes:
-        if name not in session.temporary:
+        if schema != "pg_temp":
             session.tx.touch(schema, name)
+            tables.rewritten(session, session.snapshot.relations[schema, name])
     return Result(type(statement).__name__.upper(), row_count=count)
-
-
-def _check_target(session: Session, schema: str, name: str) -> None:
-    entry = session.find(schema, name)
-    if schema in RESERVED_SCHEMAS:
-        raise NotSupported(f'system relation "{name}" cannot be changed', sqlstate="42501")
-    if entry is not None and entry.kind in {RelationKind.STREAMING_VIEW, RelationKind.DERIVED_VIEW}:
-        raise NotSupported(f'cannot change materialized view "{name}"', hint="Change what it reads, or REFRESH it.")
 
 
 def explain(session: Session, statement: st.Explain) -> Result:

@@ -371,12 +371,17 @@ def empty(session: Session, entry: RelationEntry) -> int:
     """Delete all rows of a table or materialized view; views above it must recompute. Returns the number of rows."""
     assert entry.storage is not None, "a table or materialized view has storage"
     count = session.tx.connection.execute(storage.delete_all(entry.storage))
-    if entry.kind in _VIEWS:
-        state = catalog.view_state(session.tx.connection, entry.oid)
-        catalog.set_view_state(session.tx.connection, entry.oid, dataclasses.replace(state, generation=state.generation + 1))
+    rewritten(session, entry)
     if entry.kind is not RelationKind.TEMP_TABLE:
         session.tx.touch(entry.schema, entry.name)
     return count
+
+
+def rewritten(session: Session, entry: RelationEntry) -> None:
+    """Note that rows of a materialized view went by other ways than a refresh: a delta over them would be wrong from now on."""
+    if entry.kind in _VIEWS:
+        state = catalog.view_state(session.tx.connection, entry.oid)
+        catalog.set_view_state(session.tx.connection, entry.oid, dataclasses.replace(state, generation=state.generation + 1))
 
 
 def truncate(session: Session, statement: st.Truncate) -> Result:

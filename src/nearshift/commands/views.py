@@ -9,7 +9,8 @@ from nearshift import storage
 from nearshift.catalog import catalog
 from nearshift.catalog.entities import RelationEntry, ViewState
 from nearshift.commands.tables import columns_of, drop_relation, storage_attributes
-from nearshift.errors import DuplicateObject, InvalidSql, NotSupported
+from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
+from nearshift.faults import crash_point
 from nearshift.results import Result, Severity
 from nearshift.sql import statements as st
 from nearshift.sql.lower import analyse, lower
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
 _MATERIALIZED = frozenset({RelationKind.STREAMING_VIEW, RelationKind.DERIVED_VIEW})
 
 
-def _frozen(session: Session) -> dict[str, Any]:
+def _frozen(session: Session, lowered: Lowered) -> dict[str, Any]:
     """Return what a view's definition means, besides its text: kept with the view."""
-    return {"search_path": list(session.search_path()), "settings": session.settings.meaningful()}
+    return {
+        "search_path": list(session.search_path()), "settings": session.settings.meaningful(),
+        "query_columns": [column.name for column in lowered.columns],
+    }  # fmt: skip
 
 
 def create_view(session: Session, statement: st.CreateView) -> Result:
@@ -39,21 +43,24 @@ def create_view(session: Session, statement: st.CreateView) -> Result:
     if before is not None and not (statement.is_replace and before.kind is RelationKind.VIEW):
         raise DuplicateObject(f'relation "{own}" already exists', span=statement.name.span)
     with session.shifted(statement.query.span.start):
-        lowered = with_variables(lower(statement.query.text, session.context()))
+        lowered = _view_query(session, statement)
     columns = list(columns_of(lowered.columns))
     rules = session.settings.rules
     for i, name in enumerate(statement.column_names[: len(columns)]):
         columns[i] = dataclasses.replace(columns[i], name=fold(name.text, name.is_quoted, rules))
-    if len(statement.column_names) > len(columns):
+    if len(statement.column_names) > len(columns) and not statement.is_late_binding:
         raise InvalidSql("CREATE VIEW specifies more column names than columns", span=statement.name.span)
     connection = session.tx.connection
     bases = tuple(sorted(key for key in lowered.reads if key in session.snapshot.relations))
     if before is not None:
         catalog.drop_relation(connection, before.oid)
     oid = before.oid if before is not None else catalog.next_oid(connection)
-    attributes = {**_frozen(session), "late_binding": statement.is_late_binding}
+    attributes = {**_frozen(session, lowered), "late_binding": statement.is_late_binding}
     if statement.column_names:
-        attributes["renamed"] = [c.name for c in columns]
+        given = [fold(name.text, name.is_quoted, rules) for name in statement.column_names]
+        attributes["renamed"] = [*given, *(c.name for c in columns[len(given) :])]
+    if statement.is_late_binding:
+        attributes["query_columns"] = []
     entry = RelationEntry(
         oid, place, own, RelationKind.VIEW, session.user, tuple(columns), None, statement.query.text, rules, attributes=attributes,
         bases=bases,
@@ -61,6 +68,16 @@ def create_view(session: Session, statement: st.CreateView) -> Result:
     catalog.add_relation(connection, entry, session.house.clock.now().replace(tzinfo=None))
     session.tx.touch_catalog()
     return Result("CREATE VIEW")
+
+
+def _view_query(session: Session, statement: st.CreateView) -> Lowered:
+    """Return the translation of a view's query; a late-binding one may name what does not exist yet ("CREATE VIEW")."""
+    try:
+        return with_variables(lower(statement.query.text, session.context()))
+    except UndefinedObject:
+        if not statement.is_late_binding:
+            raise
+        return Lowered("", ())
 
 
 def create_materialized_view(session: Session, statement: st.CreateMaterializedView) -> Result:
@@ -81,7 +98,7 @@ def create_materialized_view(session: Session, statement: st.CreateMaterializedV
         _check_auto_refresh(session, bases, shape)
     columns = columns_of(lowered.columns)
     _check_names(columns, statement)
-    attributes = {**_frozen(session), **storage_attributes(statement.storage, [c.name for c in columns])}
+    attributes = {**_frozen(session, lowered), **storage_attributes(statement.storage, [c.name for c in columns])}
     target = storage.view_name(place, own)
     entry = RelationEntry(
         catalog.next_oid(session.tx.connection), place, own, kind, session.user, columns, target, statement.query.text,
@@ -177,6 +194,7 @@ def refresh(session: Session, statement: st.RefreshMaterializedView) -> Result:
     if is_own:
         session.tx.commit()
         session.settings.transaction_ended(is_committed=True)
+        crash_point("delta.committed")
     session.notice(Severity.INFO, outcome.message)
     return Result("REFRESH MATERIALIZED VIEW")
 

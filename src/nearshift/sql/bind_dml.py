@@ -16,7 +16,7 @@ from nearshift.sql.bind_sets import bind_with
 from nearshift.sql.bind_values import OutputColumn, Value
 from nearshift.sql.dialect import RemoveDuplicates, span_of
 from nearshift.sql.names import quote
-from nearshift.sql.relations import Column, Relation
+from nearshift.sql.relations import Column, Relation, RelationKind
 from nearshift.sql.scope import Scope, Source
 from nearshift.types import Kind
 
@@ -35,7 +35,7 @@ def _target(binder: Binder, item: exp.Expr, word: str) -> Relation:
     if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
         raise binder.unsupported(item, f"{word} needs a table")
     relation = find_relation(binder, item)
-    if relation.target is None:
+    if relation.target is None or (relation.kind is RelationKind.STREAMING_VIEW and word != "DELETE"):
         message = f'cannot {word.lower()} {"into" if word == "INSERT" else ""} {relation.kind.value} "{relation.name}"'
         raise binder.invalid(item, " ".join(message.split()), sqlstate="42809")
     binder.writes.add((relation.schema, relation.name))

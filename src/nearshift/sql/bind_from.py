@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from nearshift.errors import InvalidSql, UndefinedObject
+from nearshift.errors import InvalidSql, NearshiftError, UndefinedObject
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_compare import compare
 from nearshift.sql.bind_logic import condition
@@ -209,7 +209,10 @@ def _as_path(binder: Binder, item: exp.Expr, scope: Scope) -> tuple[Base, list[P
 
 def _is_table(binder: Binder, nodes: list[exp.Expr]) -> bool:
     names = [binder.fold(node) for node in nodes]
-    return binder.context.relations.find(names[-2], names[-1]) is not None
+    try:
+        return binder.context.relations.find(names[-2], names[-1]) is not None
+    except NearshiftError:
+        return True  # it is there and may not be read; who reads it says so with its place
 
 
 def _unknown_path(binder: Binder, item: exp.Expr) -> InvalidSql:
@@ -354,7 +357,11 @@ def find_relation(binder: Binder, item: exp.Expr) -> Relation:
         hint = f'Only the current database, "{binder.context.database}", can be read.'
         raise binder.unsupported(item, f'relation of another database "{names[0]}" is not supported', hint=hint)
     schema = names[-2] if len(names) > 1 else None
-    relation = binder.context.relations.find(schema, names[-1])
+    try:
+        relation = binder.context.relations.find(schema, names[-1])
+    except NearshiftError as error:
+        error.span = span_of(item.this)
+        raise
     if relation is not None:
         return relation
     shown = ".".join(names[-2:])

@@ -59,12 +59,12 @@ _NESTED = (
     "super_pairs(j) AS CASE WHEN prefix(j, '{') THEN map_entries(CAST(json_transform(j, '\"MAP(VARCHAR,JSON)\"') AS MAP(VARCHAR, JSON))) END",
     "super_array(l) AS CAST('[' || array_to_string(list_transform(l, lambda x: CAST(x AS VARCHAR)), ',') || ']' AS JSON)",
     "array_concat(a, b) AS CASE WHEN prefix(a, '[') AND prefix(b, '[') THEN "
-    "nearshift_sql.super_array(list_concat(CAST(a AS JSON[]), CAST(b AS JSON[]))) END",
-    "flatten_once(l) AS flatten(list_transform(l, lambda x: CASE WHEN prefix(x, '[') THEN CAST(x AS JSON[]) ELSE [x] END))",
+    "nearshift_sql.super_array(list_concat(TRY_CAST(a AS JSON[]), TRY_CAST(b AS JSON[]))) END",
+    "flatten_once(l) AS flatten(list_transform(l, lambda x: CASE WHEN prefix(x, '[') THEN TRY_CAST(x AS JSON[]) ELSE [x] END))",
     "array_flatten(a) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(nearshift_sql.flatten_once(nearshift_sql.flatten_once("
-    "nearshift_sql.flatten_once(nearshift_sql.flatten_once(CAST(a AS JSON[])))))) END",
+    "nearshift_sql.flatten_once(nearshift_sql.flatten_once(TRY_CAST(a AS JSON[])))))) END",
     "get_array_length(a) AS CASE WHEN prefix(a, '[') THEN CAST(json_array_length(a) AS BIGINT) END",
-    "subarray(a, s, n) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(list_slice(CAST(a AS JSON[]), "
+    "subarray(a, s, n) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(list_slice(TRY_CAST(a AS JSON[]), "
     "CASE WHEN s < 0 THEN CAST(json_array_length(a) AS BIGINT) + s ELSE s END + 1, "
     "CASE WHEN s < 0 THEN CAST(json_array_length(a) AS BIGINT) + s ELSE s END + n)) END",
 )
@@ -93,14 +93,17 @@ _DOCUMENTS = (
     "strict_json(x) AS json_valid(x) AND NOT (nearshift_sql.may_be_loose(x) AND nearshift_sql.is_loose(x))",
     # Two equal names in the outermost object; deeper ones are not searched, since that would double the cost of every record.
     "has_twins(x) AS len(json_keys(x)) <> len(list_distinct(json_keys(x)))",
+    # DuckDB's VARIANT keeps the last of equal names, and a DOUBLE of a fraction; only documents that need it go that way.
+    "without_twins(j) AS CASE WHEN nearshift_sql.has_twins(j) THEN CAST(CAST(j AS VARIANT) AS JSON) ELSE j END",
     "json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
     "THEN error('nearshift:22P02:JSON parsing error') WHEN nearshift_sql.has_twins(x) "
     "THEN error('nearshift:22P02:JSON parsing error: duplicate attribute') ELSE json(x) END",
-    "json_parse_lax(x) AS CASE WHEN nearshift_sql.strict_json(x) AND NOT nearshift_sql.has_twins(x) THEN json(x) END",
+    "json_parse_lax(x) AS CASE WHEN NOT nearshift_sql.strict_json(x) THEN NULL WHEN NOT nearshift_sql.has_twins(x) THEN json(x) END",
     "json_parse_dedup(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
-    "THEN error('nearshift:22P02:JSON parsing error') ELSE json_merge_patch(json(x), '{}') END",
-    "json_parse_lax_dedup(x) AS CASE WHEN nearshift_sql.strict_json(x) THEN json_merge_patch(json(x), '{}') END",
-    "can_json_parse(x) AS CASE WHEN x IS NULL THEN NULL ELSE nearshift_sql.strict_json(x) AND NOT nearshift_sql.has_twins(x) END",
+    "THEN error('nearshift:22P02:JSON parsing error') ELSE nearshift_sql.without_twins(json(x)) END",
+    "json_parse_lax_dedup(x) AS CASE WHEN nearshift_sql.strict_json(x) THEN nearshift_sql.without_twins(json(x)) END",
+    # CASE and not AND: an AND outside WHERE evaluates both sides, and has_twins fails on what is no JSON.
+    "can_json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) THEN false ELSE NOT nearshift_sql.has_twins(x) END",
     "json_serialize(j) AS CASE WHEN strlen(j) > 16000000 THEN error('nearshift:22001:value too long for type character varying') "
     "ELSE CAST(j AS VARCHAR) END",
     "is_valid_json(x) AS CASE WHEN x IS NULL THEN NULL ELSE nearshift_sql.strict_json(x) AND prefix(ltrim(x), '{') END",

@@ -126,14 +126,12 @@ def _halve(connection: Connection, lowered: Lowered, records: pa.Table, rows: li
 
 
 def _try(connection: Connection, lowered: Lowered, records: pa.Table) -> NearshiftError | None:
-    connection.register(BATCH_TABLE, records)
     try:
-        for _batch in connection.stream(lowered.sql):
-            pass
+        with connection.registered(BATCH_TABLE, records):
+            for _batch in connection.stream(lowered.sql):
+                pass
     except DataError as error:
         return error
-    finally:
-        connection.unregister(BATCH_TABLE)
     return None
 
 
@@ -166,12 +164,9 @@ def store(
     batch = state.last_batch + 1
     filtered: Counter[str] = Counter()
     if len(kept):
-        connection.register(BATCH_TABLE, kept)
-        try:
-            assert view.storage is not None, "a materialized view has storage"
+        assert view.storage is not None, "a materialized view has storage"
+        with connection.registered(BATCH_TABLE, kept):
             stored = connection.execute(storage.append_query(view.storage, lowered.sql, batch))
-        finally:
-            connection.unregister(BATCH_TABLE)
         if stored != len(kept):
             filtered = _filtered_by_shard(connection, lowered, kept)
     crash_point("refresh.rows")
@@ -206,11 +201,8 @@ def _filtered_by_shard(connection: Connection, lowered: Lowered, kept: pa.Table)
     filtered: Counter[str] = Counter()
     for shard in pc.unique(kept["shard_id"]).to_pylist():
         some = kept.filter(pc.equal(kept["shard_id"], shard))
-        connection.register(BATCH_TABLE, some)
-        try:
+        with connection.registered(BATCH_TABLE, some):
             filtered[shard] = len(some) - int(connection.rows(storage.count_query(lowered.sql))[0][0])
-        finally:
-            connection.unregister(BATCH_TABLE)
     return filtered
 
 
