@@ -23,7 +23,8 @@ WITH_LINES = {
     "dynamodb": {
         "Keys": KEYS, "SizeBytes": 694,
         "NewImage": {
-            "Amount": {"N": 1000}, "Share": {"N": "50.00"}, "Provider": {"S": "PV-1"}, "done": {"S": "2022-07-08T23:59:59Z"}, "Lines": LINES,
+            "Amount": {"N": 1000}, "Share": {"N": "50.00"}, "Provider": {"S": "PV-1"}, "Lines": LINES,
+            "done": {"S": "2022-07-08T23:59:59Z"},
         },
     },
 }  # fmt: skip
@@ -112,7 +113,8 @@ def test_unnest(stream: Any, tail: str, rows: list[tuple[int, str | None]]) -> N
 
 
 def test_unnest_with_index_and_chained(desk: Any) -> None:
-    doc = """(SELECT 1 AS id, json_parse('{"o":[{"x":1,"l":[10,20]},{"x":2,"l":[]},{"x":3}],"m":[[1,2],[3]],"e":{"a":1,"b":"z"}}') AS s) t"""
+    text = '{"o":[{"x":1,"l":[10,20]},{"x":2,"l":[]},{"x":3}],"m":[[1,2],[3]],"e":{"a":1,"b":"z"}}'
+    doc = f"(SELECT 1 AS id, json_parse('{text}') AS s) t"
     assert desk.run(f"SELECT a.x::int, i FROM {doc}, t.s.o AS a AT i ORDER BY i") == [(1, 0), (2, 1), (3, 2)]
     assert desk.run(f"SELECT a.x::int, l::int, j FROM {doc}, t.s.o a, a.l l AT j ORDER BY 2") == [(1, 10, 0), (1, 20, 1)]
     assert desk.run(f"SELECT a.x::int, l::int FROM {doc}, t.s.o a LEFT JOIN a.l l ON true ORDER BY 1, 2") == [

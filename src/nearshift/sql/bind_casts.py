@@ -194,7 +194,7 @@ def super_of(value: Value) -> str:
     """Return a boolean, number or string as JSON text."""
     if value.literal is not None or value.type.kind in STRINGS:
         return f"to_json({value.sql})"
-    return f"CAST(CAST({value.sql} AS VARCHAR) AS JSON)"
+    return f"CAST({text_of(value)} AS JSON)"
 
 
 def text_of(value: Value) -> str:
@@ -206,6 +206,8 @@ def text_of(value: Value) -> str:
         return "CAST(NULL AS VARCHAR)"
     if kind in _FLOATS:
         return f"nearshift_sql.float_text({value.sql})"
+    if kind is Kind.DECIMAL and value.type.precision == value.type.scale:
+        return f"nearshift_sql.decimal_text({value.sql})"  # DuckDB shows no zero before the point of these
     if kind is Kind.VARBYTE:
         return f"lower(hex({value.sql}))"
     return f"CAST({value.sql} AS VARCHAR)"

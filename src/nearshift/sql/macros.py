@@ -30,6 +30,7 @@ _NUMBERS = (
     "trunc_exact(x, places) AS trunc(x * pow(10::DOUBLE, places)) / pow(10::DOUBLE, places)",
     "round_float(x, places) AS round(x, places)",
     "trunc_float(x, places) AS trunc(x * pow(10::DOUBLE, places)) / pow(10::DOUBLE, places)",
+    "decimal_text(x) AS regexp_replace(CAST(x AS VARCHAR), '^(-?)\\.', '\\10.')",
     "float_text(x) AS regexp_replace(CAST(x AS VARCHAR), '\\.0$', '')",
 )
 _DATES = (
