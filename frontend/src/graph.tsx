@@ -17,7 +17,7 @@ const kinds: Record<string, [string, IconName]> = {
 };
 export const kindWords = (kind: string) => kinds[kind]?.[0] ?? kind.replace(/_/g, ' ');
 const roomy = { height: 104, gap: 20 };
-const tight = { height: 90, gap: 10 };
+const tight = { height: 97, gap: 9 };
 const ranks: Record<string, number> = { source: 0, stream: 1, streaming_view: 2, derived_view: 3, view: 3, procedure: 4, table: 5, dashboard: 6 };
 
 interface Placed { node: Node; layer: number; order: number }

@@ -81,7 +81,7 @@ export const Kpi = memo(function Kpi({ tile, value }: { tile: TileSpec; value: K
   );
 });
 
-const goodWords = /^(complete|completed|succeeded|success|ok|refresh success.*|refresh completed.*|read|finished|active)$/i;
+const goodWords = /^(complete|completed|succeeded|success|ok|refresh success.*|refresh completed.*|read|mv was already updated|finished|active)$/i;
 const badWords = /(fail|error|abort)/i;
 const waitWords = /^(running|ready|started|waiting|queued)$/i;
 
