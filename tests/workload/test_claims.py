@@ -59,3 +59,10 @@ def test_updates_and_deletes_are_of_items_that_are_there() -> None:
                 assert key_of(one) in oracle.items
         oracle.apply([change])
     assert len(oracle.items) > 1000
+
+
+def test_claims_keep_coming_in_a_long_run() -> None:
+    changes = list(islice(Claims(2).changes(), 60_000))
+    late = [one for change in changes[-5000:] for one in singles(change)]
+    submitted = [one for one in late if isinstance(one, Put) and one.item["sk"]["S"].startswith("TRANSACTION")]
+    assert len(submitted) > 1500

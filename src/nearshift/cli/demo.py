@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from nearshift.cli.demo_parts import CHAOS_DELAY_MS, LocalAwsProcess, WorkloadPr
 from nearshift.cli.demo_verdict import Verdict, compare, find_laggards
 from nearshift.cli.demo_watch import Freshness, FreshnessWatch, Progress
 from nearshift.cli.options import AsJson, ConsolePort, Port
+from nearshift.cli.running import STATE_FOLDER
 from nearshift.cli.server import Listening, PipelineServer
 from nearshift.cli.terminal import console, say, write_json
 from nearshift.clock import Clock, SystemClock
@@ -37,6 +39,7 @@ EXAMPLE = "customer-transactions"
 _CATCH_UP_SECONDS_MAX = 60.0
 _SETTLED_SECONDS = 1.0
 _SHOWN_DIFFERENCES = 10
+_METRIC_PERIOD = timedelta(seconds=5)  # the stand-in keeps a point per second, and a demo is short
 
 
 @app.command()
@@ -90,7 +93,7 @@ def _with_example(folder: Path) -> Path:
     free_of(folder)
     if not (folder / "nearshift.toml").exists():
         with resources.as_file(resources.files("nearshift") / "examples" / EXAMPLE) as example:
-            shutil.copytree(example, folder, dirs_exist_ok=True)
+            shutil.copytree(example, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(STATE_FOLDER))
     return folder
 
 
@@ -161,7 +164,7 @@ class Demo:
             point_boto_here(local_aws.address)
             prepare_source(source, self._clock)
             local_aws.let_records_stray(source.stream, self._seed)
-            server = stack.enter_context(PipelineServer(self._pipeline, self._listening))
+            server = stack.enter_context(PipelineServer(self._pipeline, self._listening, metric_period=_METRIC_PERIOD))
             connection = SessionConnection(server.warehouse.session())
             stack.callback(connection.close)
             self._apply(connection)

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from nearshift.cli.running import STATE_FOLDER
 from nearshift.errors import ConfigurationError
 
 app = typer.Typer(add_completion=False)
@@ -31,7 +32,7 @@ def init(
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.resolve().name).strip("-.") or "my-pipeline"
     try:
         with resources.as_file(root) as source:
-            for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            for file in sorted(path for path in source.rglob("*") if path.is_file() and STATE_FOLDER not in path.parts):
                 text = file.read_text(encoding="utf-8")
                 target = folder / file.relative_to(source)
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from pathlib import Path
 from typing import IO, Final
 
 import msgspec
 
+from nearshift.clock import SystemClock
 from nearshift.errors import ConfigurationError, Conflict
 
 STATE_FOLDER: Final = ".nearshift"
 WAREHOUSE_FILE: Final = "warehouse.duckdb"
+_ATTEMPTS: Final = 5
+_ATTEMPT_SECONDS: Final = 0.05
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -54,7 +58,7 @@ class FolderLock:
         self._path = state_folder(folder) / "lock"
         self._file: IO[str] = self._path.open("a+", encoding="ascii")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_patiently(self._file)
         except OSError as error:
             self._file.seek(0)
             holder = self._file.read().strip() or "unknown"
@@ -71,6 +75,17 @@ class FolderLock:
         if not self._file.closed:
             self._file.truncate(0)
             self._file.close()
+
+
+def _lock_patiently(file: IO[str]) -> None:
+    """Lock the file; a look by `is_locked`, which takes no time, is waited out. Raises OSError when somebody keeps it."""
+    never, clock = threading.Event(), SystemClock()
+    for _ in range(_ATTEMPTS):
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            clock.wait(never, _ATTEMPT_SECONDS)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_locked(folder: Path) -> bool:

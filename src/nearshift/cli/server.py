@@ -39,10 +39,13 @@ class Listening:
 class PipelineServer:
     """Serves one pipeline folder. `start` once, `stop` once; or use it as a context manager."""
 
-    def __init__(self, pipeline: Pipeline, listening: Listening, clock: Clock | None = None) -> None:
-        """Open nothing yet."""
+    def __init__(
+        self, pipeline: Pipeline, listening: Listening, *, clock: Clock | None = None, metric_period: timedelta = timedelta(minutes=1)
+    ) -> None:
+        """Open nothing yet. `metric_period` is the distance of the console's points of CloudWatch: Amazon keeps one per minute."""
         self._pipeline = pipeline
         self._listening = listening
+        self._metric_period = metric_period
         self._clock = clock or SystemClock()
         self._lock: FolderLock | None = None
         self._warehouse: Warehouse | None = None
@@ -76,7 +79,7 @@ class PipelineServer:
             self._warehouse = Warehouse.open(state_folder(folder) / WAREHOUSE_FILE, clock=self._clock)
             self._wire = WireServer(_Gate(self._warehouse, password), listening.host, listening.port)
             self._wire.start()
-            source = _ConsoleSource(self, self._pipeline, self._clock)
+            source = _ConsoleSource(self, self._pipeline, self._clock, self._metric_period)
             app = create_app(source, self._pipeline.dashboards, password=password)
             self._console = ConsoleServer(app, listening.host, listening.console_port, has_password=password is not None)
             self._console.start()
@@ -130,8 +133,9 @@ class _Gate:
 class _ConsoleSource:
     """The warehouse as the console sees it. Implements `console.source.ConsoleSource`."""
 
-    def __init__(self, server: PipelineServer, pipeline: Pipeline, clock: Clock) -> None:
+    def __init__(self, server: PipelineServer, pipeline: Pipeline, clock: Clock, period: timedelta) -> None:
         self._server = server
+        self._period = period
         self._source = pipeline.manifest.source
         self._clock = clock
 
@@ -145,10 +149,11 @@ class _ConsoleSource:
         if self._source is None:
             return ()
         end = self._clock.now()
-        period = timedelta(minutes=1)
-        found = stream_metrics(self._source.stream, Access(), start=end - timedelta(minutes=minutes), end=end, period=period)
+        start = end - timedelta(minutes=minutes)
+        found = stream_metrics(self._source.stream, Access(), start=start, end=end, period=self._period)
+        seconds = int(self._period.total_seconds())
         return [
-            console_source.StreamMetric(found.stream, metric.value, 60, tuple((point.at, point.value) for point in series.points))
+            console_source.StreamMetric(found.stream, metric.value, seconds, tuple((point.at, point.value) for point in series.points))
             for metric, series in found.series.items()
         ]
 

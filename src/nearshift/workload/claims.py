@@ -106,7 +106,7 @@ class Claims:
             yield Together(tuple(born))
         else:
             yield from born
-        self._after(300, lambda: self._change_profile(family))
+        self._after(self._profile_steps(), lambda: self._change_profile(family))
 
     def _profile(self, family: _Family) -> Item:
         item = {
@@ -139,7 +139,11 @@ class Claims:
             self._after(100, lambda: iter((Put(self._profile(family)),)))
         elif family.dependents:
             yield from self._change_dependent(family)
-        self._after(600, lambda: self._change_profile(family))
+        self._after(self._profile_steps(), lambda: self._change_profile(family))
+
+    def _profile_steps(self) -> float:
+        """Return a mean distance at which all families together make one step in twenty, however many they are."""
+        return 20.0 * max(len(self._families), 20)
 
     def _change_dependent(self, family: _Family) -> Iterator[Change]:
         sk = self._random.choice(sorted(family.dependents))
