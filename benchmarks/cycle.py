@@ -2,14 +2,16 @@
 
 A cycle is REFRESH of the stream's view, REFRESH of the three views that the load reads, CALL of the load; each is timed apart, with commit.
 Keys are drawn so that about two changes in three replace a fact that is there. The log is folded between cycles where the upkeep thread
-would do it; that counts as `upkeep`. `ratio_to_empty` compares medians with those of history 0 in the same run. JSON on standard output.
+would do it; that counts as `upkeep`. The ratios compare with history 0 of the same run: medians of the clock, and of processor time, which
+stays comparable when other programs are busy. JSON on standard output.
 
-    python benchmarks/cycle.py [--history 0,1000000,10000000] [--records 1000,10000] [--cycles 200]
+    python -m benchmarks.cycle [--history 0,1000000,10000000] [--records 1000,10000] [--cycles 200]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -19,10 +21,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from canned import CannedSource
-from history import build_history, facts_of
-from pipeline_files import apply_example
-from records import change_record, get_records_answer
+from benchmarks.canned import CannedSource
+from benchmarks.history import build_history, facts_of
+from benchmarks.pipeline_files import apply_example
+from benchmarks.records import change_record, get_records_answer
 
 from nearshift.session import Session
 from nearshift.warehouse import Warehouse
@@ -47,9 +49,10 @@ def main() -> None:
     empty = {result["records"]: result for result in results if result["history"] == 0}
     for result in results:
         if result["records"] in empty:
-            result["ratio_to_empty"] = {
-                part: round(result[part]["p50_ms"] / empty[result["records"]][part]["p50_ms"], 2) for part in (*PARTS, "cycle")
-            }
+            for figure in ("p50_ms", "cpu_ms"):
+                result[f"{figure.removesuffix('_ms')}_ratio_to_empty"] = {
+                    part: round(result[part][figure] / empty[result["records"]][part][figure], 2) for part in (*PARTS, "cycle")
+                }
     print(json.dumps({"benchmark": "cycle", "cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "results": results}))
 
 
@@ -95,18 +98,22 @@ class ChangeMaker:
 
 def measure_cycles(warehouse: Warehouse, session: Session, maker: ChangeMaker, records: int, cycles: int) -> dict[str, Any]:
     """Run cycles and return the milliseconds of their parts."""
-    taken: dict[str, list[float]] = {part: [] for part in (*PARTS, "cycle", "upkeep")}
+    taken: dict[str, list[tuple[float, float]]] = {part: [] for part in (*PARTS, "cycle", "upkeep")}
     flushes = 0
     for cycle in range(_WARM_UP + cycles):
         maker.put(records)
-        moments = {part: _seconds(session, statements) for part, statements in PARTS.items()}
-        moments["cycle"] = sum(moments.values())
-        began = time.perf_counter()
+        marks = [_now()]
+        for statements in PARTS.values():
+            for statement in statements:
+                for result in session.execute_script(statement):
+                    result.rows()
+            marks.append(_now())
         flushes += warehouse._house.engine.flush_if_due()
-        moments["upkeep"] = time.perf_counter() - began
+        marks.append(_now())
+        spans = dict(zip((*PARTS, "upkeep"), itertools.pairwise(marks), strict=True)) | {"cycle": (marks[0], marks[len(PARTS)])}
         if cycle >= _WARM_UP:
-            for part, seconds in moments.items():
-                taken[part].append(seconds * 1000)
+            for part, (began, ended) in spans.items():
+                taken[part].append((ended[0] - began[0], ended[1] - began[1]))
     summary = {part: _summary(values) for part, values in taken.items()}
     return {"records": records, "cycles": cycles, "flushes": flushes, **summary}
 
@@ -123,17 +130,16 @@ def check(session: Session, maker: ChangeMaker, history: int) -> None:
         raise SystemExit(message)
 
 
-def _seconds(session: Session, statements: tuple[str, ...]) -> float:
-    began = time.perf_counter()
-    for statement in statements:
-        for result in session.execute_script(statement):
-            result.rows()
-    return time.perf_counter() - began
+def _now() -> tuple[float, float]:
+    """Return the clock and the processor time of this process, in milliseconds."""
+    return time.perf_counter() * 1000, time.process_time() * 1000
 
 
-def _summary(values: list[float]) -> dict[str, float]:
-    p99 = statistics.quantiles(values, n=100, method="inclusive")[98]
-    return {"p50_ms": round(statistics.median(values), 2), "p99_ms": round(p99, 2), "max_ms": round(max(values), 2)}
+def _summary(values: list[tuple[float, float]]) -> dict[str, float]:
+    taken, used = zip(*values, strict=True)
+    p99 = statistics.quantiles(taken, n=100, method="inclusive")[98]
+    figures = {"p50_ms": statistics.median(taken), "p99_ms": p99, "max_ms": max(taken), "cpu_ms": statistics.median(used)}
+    return {name: round(value, 2) for name, value in figures.items()}
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Change records as DynamoDB writes them to Kinesis, made in bulk for the benchmarks: about 970 bytes, seeded, keys of the example pipeline."""
+"""Change records as DynamoDB writes them to Kinesis, made in bulk and seeded: about a kilobyte, keys of the example pipeline."""
 
 from __future__ import annotations
 
@@ -11,18 +11,13 @@ def change_record(random: Random, key: int, change_us: int, name: str) -> bytes:
     """Return one change of transaction `key` at `change_us`, as JSON in UTF-8."""
     customer = f"CUSTOMER#CUST_{key % 50_000}"
     keys = {"pk": {"S": customer}, "sk": {"S": f"TRANSACTION#2026-07-08T23:59:59Z#TX_{key}"}}
+    dependents = [{"M": {"sk": {"S": f"CUSTOMER#2026-07-08T23:59:59Z#CUST_{key % 977 + i}"}, "pk": {"S": customer}}} for i in range(2)]
     amount = random.randrange(100, 500_000)
     image = {
         **keys,
         "completionDateTime": {"S": "2026-07-08T23:59:59Z"},
         "OutofPockPercent": {"N": "50.00"},
-        "calculationRequirements": {
-            "M": {
-                "dependentIds": {
-                    "L": [{"M": {"sk": {"S": f"CUSTOMER#2026-07-08T23:59:59Z#CUST_{key % 977 + i}"}, "pk": {"S": customer}}} for i in range(2)]
-                }
-            }
-        },
+        "calculationRequirements": {"M": {"dependentIds": {"L": dependents}}},
         "Event": {"S": "CLAIM"},
         "status": {"S": "PAID"},
         "Provider": {"S": f"PV-{key % 97:03d}"},

@@ -1,24 +1,28 @@
 """How many records a second go from the bytes of GetRecords to committed fact rows, on the example pipeline.
 
 Prints JSON: records per second of the whole road and of its parts (decode and streaming view, derived views and load), beside what DuckDB
-alone needs to parse the same JSON text, which is the limit. `--records N` (200,000), `--shards N` (4), `--page N` (10,000).
+alone needs to parse the same JSON text, which is the limit. Intakes are those of a stream that is far behind.
+
+    python -m benchmarks.road [--records 200000] [--shards 4] [--page 10000]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
 from random import Random
 
-from canned import CannedSource
-from records import change_record, get_records_answer
+import pyarrow as pa
+from benchmarks.canned import CannedSource
+from benchmarks.pipeline_files import apply_example
+from benchmarks.records import change_record, get_records_answer
 
 from nearshift.engine import Engine
 from nearshift.warehouse import Warehouse
-from pipeline_files import apply_example
 
 
 def main() -> None:
@@ -28,7 +32,8 @@ def main() -> None:
     parser.add_argument("--page", type=int, default=10_000)
     options = parser.parse_args()
     random = Random(7)
-    payloads = [change_record(random, random.randrange(options.records), 1_780_000_000_000_000 + i, "MODIFY") for i in range(options.records)]
+    keys = [random.randrange(options.records) for _ in range(options.records)]
+    payloads = [change_record(random, key, 1_780_000_000_000_000 + i, "MODIFY") for i, key in enumerate(keys)]
     source = CannedSource(options.shards)
     shards = list(source.answers)
     for i in range(0, len(payloads), options.page):
@@ -42,7 +47,7 @@ def main() -> None:
         while any(source.answers.values()):
             for result in session.execute_script("REFRESH MATERIALIZED VIEW demo_stream_vw"):
                 result.rows()
-        streamed = time.perf_counter()
+        streamed, cpu_streamed = time.perf_counter(), time.process_time()
         for result in session.execute_script("CALL sp_load_customer_transaction_fact()"):
             result.rows()
         end, cpu_end = time.perf_counter(), time.process_time()
@@ -61,7 +66,9 @@ def main() -> None:
                 "records_per_second": round(count / (end - start)),
                 "streaming_view_records_per_second": round(count / (streamed - start)),
                 "load_records_per_second": round(count / (end - streamed)),
-                "cpu_seconds_per_million_records": round((cpu_end - cpu) / count * 1e6, 1),
+                "streaming_view_cpu_us_per_record": round((cpu_streamed - cpu) / count * 1e6, 1),
+                "load_cpu_us_per_record": round((cpu_end - cpu_streamed) / count * 1e6, 1),
+                "load_average": round(os.getloadavg()[0], 1),
                 "limit_json_parse_records_per_second": round(limit),
             }
         )
@@ -70,14 +77,12 @@ def main() -> None:
 
 def _limit(payloads: list[bytes]) -> float:
     """Return the records per second that DuckDB parses and stores when it does nothing else with them."""
-    import pyarrow as pa
-
     engine = Engine.open(None)
     connection = engine.connect()
-    connection.register("payloads", pa.table({"d": pa.array(payloads, pa.binary())}))
-    start = time.perf_counter()
-    connection.execute("CREATE TABLE parsed AS SELECT decode(d)::JSON AS j FROM payloads")
-    seconds = time.perf_counter() - start
+    with connection.registered("payloads", pa.table({"d": pa.array(payloads, pa.binary())})):
+        start = time.perf_counter()
+        connection.execute("CREATE TABLE parsed AS SELECT decode(d)::JSON AS j FROM payloads")
+        seconds = time.perf_counter() - start
     connection.close()
     engine.close()
     return len(payloads) / seconds
