@@ -10,9 +10,9 @@ _CASTS = (
     "is_inside(x, n) AS hex(encode(x)[n + 1:n + 1]) BETWEEN '80' AND 'BF'",
     "cut_bytes(x, n) AS decode(encode(x)[1:CASE WHEN NOT nearshift_sql.is_inside(x, n) THEN n WHEN NOT nearshift_sql.is_inside(x, n - 1) "
     "THEN n - 1 WHEN NOT nearshift_sql.is_inside(x, n - 2) THEN n - 2 ELSE n - 3 END])",
-    "cut_text(x, n) AS CASE WHEN strlen(x) <= n THEN x WHEN strlen(x) = length(x) THEN left(x, n) ELSE nearshift_sql.cut_bytes(x, n) END",
+    "cut_text(x, n) AS CASE WHEN x IS NULL OR strlen(x) <= n THEN x WHEN strlen(x) = length(x) THEN left(x, n) ELSE nearshift_sql.cut_bytes(x, n) END",
     # Assignment: only blanks may be cut ("Character types").
-    "fit_text(x, n, name) AS CASE WHEN strlen(x) <= n THEN x WHEN strlen(rtrim(x, ' ')) <= n THEN nearshift_sql.cut_text(x, n) "
+    "fit_text(x, n, name) AS CASE WHEN x IS NULL OR strlen(x) <= n THEN x WHEN strlen(rtrim(x, ' ')) <= n THEN nearshift_sql.cut_text(x, n) "
     "ELSE error('nearshift:22001:value too long for type ' || name) END",
     "text_integer(x) AS CASE WHEN x IS NULL THEN NULL WHEN regexp_full_match(x, '\\s*[+-]?[0-9]+\\s*') THEN CAST(x AS HUGEINT) "
     "ELSE error('nearshift:22P02:invalid input syntax for integer: \"' || x || '\"') END",
