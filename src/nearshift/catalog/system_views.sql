@@ -15,6 +15,8 @@ scan AS (
 run AS (
   SELECT name, arg_max(status, ended_at) AS status, max(ended_at) AS at, arg_max(error_message, ended_at) AS error
   FROM nearshift.schedule_runs GROUP BY name)
+SELECT 'source:' || o.table_name, 'source', 'dynamodb', o.table_name, NULL, NULL, NULL, 'captured', NULL, NULL, NULL FROM nearshift.sources o
+UNION ALL
 SELECT 'stream:' || s.stream_name, 'stream', s.schema_name, s.stream_name, s.row_count, s.lag_ms, s.at, 'read', NULL, NULL, NULL FROM scan s
 UNION ALL
 SELECT CASE r.kind WHEN 'table' THEN 'table:' ELSE 'view:' END || r.schema_name || '.' || r.name,
@@ -23,9 +25,14 @@ SELECT CASE r.kind WHEN 'table' THEN 'table:' ELSE 'view:' END || r.schema_name 
        CASE WHEN r.kind = 'view' THEN NULL ELSE (
          SELECT max(t.estimated_size) FROM duckdb_tables() t WHERE t.schema_name = r.schema_name
           AND t.table_name = CASE WHEN r.kind = 'table' THEN r.name ELSE 'mv_tbl__' || r.name || '__0' END) END,
-       NULL, l.at, l.status, CASE WHEN l.failed_at = l.at THEN l.failure END,
+       CASE r.kind WHEN 'streaming materialized view' THEN (SELECT max(x.lag_ms) FROM scan x WHERE x.stream_name = b.base_name)
+            WHEN 'materialized view' THEN greatest(date_diff('millisecond', v.last_refresh_time, b.last_refresh_time), 0) END, l.at, l.status, CASE WHEN l.failed_at = l.at THEN l.failure END,
        CASE WHEN l.is_full THEN 'full' WHEN l.at IS NOT NULL THEN 'incremental' END, coalesce(l.reason, v.reason)
 FROM nearshift.relations r LEFT JOIN last l ON l.relation_oid = r.oid LEFT JOIN nearshift.view_states v ON v.relation_oid = r.oid
+LEFT JOIN (
+  SELECT d.relation_oid, any_value(d.base_name) AS base_name, max(s.last_refresh_time) AS last_refresh_time
+  FROM nearshift.dependencies d LEFT JOIN nearshift.relations br ON br.schema_name = d.base_schema AND br.name = d.base_name
+  LEFT JOIN nearshift.view_states s ON s.relation_oid = br.oid GROUP BY d.relation_oid) b ON b.relation_oid = r.oid
 UNION ALL
 SELECT 'procedure:' || p.schema_name || '.' || p.name, 'procedure', p.schema_name, p.name, NULL, NULL, c.at, c.status, c.error, NULL, NULL
 FROM nearshift.procedures p
@@ -35,6 +42,8 @@ LEFT JOIN (
 
 -- pg_catalog.svv_nearshift_edge
 -- from_id varchar(400), to_id varchar(400)
+SELECT 'source:' || table_name, 'stream:' || stream_name FROM nearshift.sources
+UNION ALL
 SELECT DISTINCT
        CASE WHEN e.source IS NOT NULL THEN 'stream:' || d.base_name
             WHEN b.kind = 'table' THEN 'table:' || d.base_schema || '.' || d.base_name
@@ -75,9 +84,9 @@ FROM nearshift.gaps g JOIN nearshift.relations r ON r.oid = g.relation_oid
 
 -- pg_catalog.sys_nearshift_schedule
 -- name varchar(128), expression varchar(256), statement varchar(65535), next_run timestamp, last_start timestamp, last_end timestamp, last_status varchar(32), last_error varchar(1024)
-SELECT s.name, s.expression, s.statement, NULL::TIMESTAMP, max(r.started_at), max(r.ended_at), arg_max(r.status, r.ended_at),
+SELECT s.name, s.expression, s.statement, s.next_run, max(r.started_at), max(r.ended_at), arg_max(r.status, r.ended_at),
        arg_max(r.error_message, r.ended_at)
-FROM nearshift.schedules s LEFT JOIN nearshift.schedule_runs r ON r.name = s.name GROUP BY s.name, s.expression, s.statement
+FROM nearshift.schedules s LEFT JOIN nearshift.schedule_runs r ON r.name = s.name GROUP BY s.name, s.expression, s.statement, s.next_run
 
 -- pg_catalog.sys_nearshift_schedule_run
 -- name varchar(128), start_time timestamp, end_time timestamp, status varchar(32), error_message varchar(1024)

@@ -77,6 +77,8 @@ class PipelineServer:
         try:
             self._lock = FolderLock(folder)
             self._warehouse = Warehouse.open(state_folder(folder) / WAREHOUSE_FILE, clock=self._clock)
+            if self._pipeline.manifest.source is not None:
+                self._warehouse.set_source(self._pipeline.manifest.source.table, self._pipeline.manifest.source.stream)
             self._wire = WireServer(_Gate(self._warehouse, password), listening.host, listening.port)
             self._wire.start()
             source = _ConsoleSource(self, self._pipeline, self._clock, self._metric_period)

@@ -69,7 +69,10 @@ CREATE TABLE nearshift.queries (
     query_text VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP NOT NULL, returned_rows BIGINT NOT NULL,
     error_message VARCHAR
 );
-CREATE TABLE nearshift.schedules (name VARCHAR NOT NULL, expression VARCHAR NOT NULL, statement VARCHAR NOT NULL, is_enabled BOOLEAN NOT NULL);
+CREATE TABLE nearshift.schedules (
+    name VARCHAR NOT NULL, expression VARCHAR NOT NULL, statement VARCHAR NOT NULL, next_run TIMESTAMP -- NULL when it waits for an event
+);
+CREATE TABLE nearshift.sources (table_name VARCHAR NOT NULL, stream_name VARCHAR NOT NULL);  -- DynamoDB tables captured into streams
 CREATE TABLE nearshift.schedule_runs (
     name VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, ended_at TIMESTAMP NOT NULL, status VARCHAR NOT NULL, error_message VARCHAR
 );
