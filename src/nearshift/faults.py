@@ -14,6 +14,9 @@ POINTS = (
     "refresh.rows",       # rows appended, positions not moved
     "refresh.positions",  # positions moved, not committed
     "refresh.committed",  # committed, nobody told
+    "replay.rows",        # quarantined records appended to their view, and still in the quarantine
+    "replay.moved",       # out of the quarantine and in the ledger, not committed
+    "replay.committed",
     "delta.rows",         # rows of a derived view appended, its mark not moved
     "delta.committed",
     "procedure.statement",  # between two statements of a procedure

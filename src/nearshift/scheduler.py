@@ -23,7 +23,7 @@ from nearshift.schedule import Every, OnRefresh, Pattern, next_run, parse_schedu
 from nearshift.session import Session
 from nearshift.sql.relations import RelationKind
 from nearshift.transaction import Transaction
-from nearshift.views.refresh import Outcome, note_refresh, refresh_in_background
+from nearshift.views.refresh import failed_outcome, note_refresh, refresh_in_background
 
 log = logging.getLogger("nearshift.scheduler")
 
@@ -206,8 +206,7 @@ class Scheduler:
         log.warning("auto refresh of %s failed: %s", view.label, error.message)
         try:
             tx.begin(takes_lane=True)
-            outcome = Outcome("", "Refresh failed due to an internal error", reason=error.message)
-            note_refresh(tx.connection, view, outcome, "Auto", now, now, tx.number)
+            note_refresh(tx.connection, view, failed_outcome(error), "Auto", now, now, tx.number)
             tx.touch(view.schema, view.name)
             tx.commit()
         except NearshiftError:
@@ -266,18 +265,29 @@ class Scheduler:
             log.exception("schedule %s failed", schedule.name)
             error = InternalError(str(caught))
         crash_point("schedule.ran")
-        status = "success" if error is None else "failed"
-        self._write(
-            "INSERT INTO nearshift.schedule_runs VALUES ($1, $2, $3, $4, $5)",
-            [schedule.name, _naive(started), _naive(self._house.clock.now()), status, error.message if error else None],
-        )
+        ended = self._house.clock.now()
+        due = next_run(parse_schedule(schedule.expression), started, ended)
+
+        def note(connection: Rows) -> None:
+            status = "success" if error is None else "failed"
+            connection.execute(
+                "INSERT INTO nearshift.schedule_runs VALUES ($1, $2, $3, $4, $5)",
+                [schedule.name, _naive(started), _naive(ended), status, error.message if error else None],
+            )
+            if due is not None:
+                connection.execute("UPDATE nearshift.schedules SET next_run = $2 WHERE name = $1", [schedule.name, _naive(due)])
+
+        self._within(note)
 
     def _note_schedules(self, schedules: tuple[Schedule, ...]) -> None:
         def act(connection: Rows) -> None:
             connection.execute("DELETE FROM nearshift.schedules")
+            now = self._house.clock.now()
             for schedule in schedules:
+                due = next_run(parse_schedule(schedule.expression), None, now)
                 connection.execute(
-                    "INSERT INTO nearshift.schedules VALUES ($1, $2, $3, true)", [schedule.name, schedule.expression, schedule.statement]
+                    "INSERT INTO nearshift.schedules VALUES ($1, $2, $3, $4)",
+                    [schedule.name, schedule.expression, schedule.statement, _naive(due) if due else None],
                 )
 
         self._within(act)
@@ -301,9 +311,6 @@ class Scheduler:
                 )  # fmt: skip
 
         self._within(act)
-
-    def _write(self, sql: str, values: list[object]) -> None:
-        self._within(lambda connection: connection.execute(sql, values))
 
     def _within(self, act: Callable[[Rows], object]) -> None:
         connection = self._house.engine.connect()

@@ -51,10 +51,13 @@ class Warehouse:
         memory_limit_mib: int | None = None,
         threads: int | None = None,
         accepts_gaps: bool = False,
+        strict: bool = False,
     ) -> Warehouse:
         """Open or create a warehouse; None means in memory.
 
-        `sources` says how a stream under an external schema is reached. Raises Conflict (55006) when another process has the file,
+        `sources` says how a stream under an external schema is reached. With `accepts_gaps` a refresh goes on after records that the
+        stream lost, and notes them; else it fails. With `strict` a record on which a streaming view's SELECT fails makes the refresh fail,
+        as Redshift does; else such records go to the quarantine. Raises Conflict (55006) when another process has the file,
         ConfigurationError when it cannot be opened.
         """
         engine = Engine.open(path, memory_limit_mib=memory_limit_mib, threads=threads)
@@ -76,7 +79,7 @@ class Warehouse:
         house = House(engine, current, ticking, sources, admin=admin)
         system = Session(house, admin, DATABASE)
         house.refresher = Refresher(
-            engine, ticking, house.translate_view, house.feed_of, lambda name: session_value(system, name), accepts_gaps
+            engine, ticking, house.translate_view, house.feed_of, lambda name: session_value(system, name), accepts_gaps, strict
         )
         return cls(house)
 
@@ -107,6 +110,17 @@ class Warehouse:
         session = Session(self._house, self._house.admin, DATABASE, is_read_only=is_read_only, initial=known)
         self._house.remember(session)
         return session
+
+    def set_source(self, table: str, stream: str) -> None:
+        """Remember which DynamoDB table's changes come through a stream, for the picture of the pipeline."""
+        connection = self._house.engine.connect()
+        try:
+            connection.begin(takes_lane=True)
+            connection.execute("DELETE FROM nearshift.sources WHERE stream_name = $1", [stream])
+            connection.execute("INSERT INTO nearshift.sources VALUES ($1, $2)", [table, stream])
+            connection.commit()
+        finally:
+            connection.close()
 
     def set_schedules(self, schedules: tuple[Schedule, ...]) -> None:
         """Run exactly these statements by themselves from now on, once started."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nearshift.catalog import catalog
 from nearshift.catalog.catalog import Rows
 from nearshift.catalog.entities import ProcedureEntry
-from nearshift.commands import tables
+from nearshift.commands import replaying, tables
 from nearshift.commands.assigning import assign
 from nearshift.commands.cursors import rows_cursor
 from nearshift.commands.results import rows_result
@@ -208,6 +208,8 @@ def call(session: Session, statement: st.Call) -> Result:
     """Run CALL. Output arguments come back as one row."""
     runner = SessionRunner(session)
     own_values = _arguments(session, statement)
+    if replaying.is_meant(session, statement.name):
+        return replaying.replay(session, statement.name, own_values)
     entry = resolve(session, statement.name, tuple(value.type for value in own_values))
     with _applied(session, entry) as procedure:
         returned = interpret(procedure, own_values, runner, is_in_block=session.is_in_block)
@@ -261,8 +263,10 @@ def describe_call(
         lowered = session.lower(f"SELECT {argument.text}")
         types.append(lowered.columns[0].type)
         client |= {int(p.name): p.type for p in lowered.parameters if p.source.value == "client"}
-    entry = resolve(session, statement.name, tuple(types))
-    columns = _output_columns(compiled(entry.text, session.settings.rules))
+    columns: tuple[Column, ...] = replaying.COLUMNS
+    if not replaying.is_meant(session, statement.name):
+        entry = resolve(session, statement.name, tuple(types))
+        columns = _output_columns(compiled(entry.text, session.settings.rules))
     count = max([len(parameter_types), *client])
     declared = [parameter_types[i] if i < len(parameter_types) else None for i in range(count)]
     found = tuple(declared[i] or client.get(i + 1, SqlType(Kind.VARCHAR)) for i in range(count))
@@ -331,6 +335,7 @@ class SessionRunner:
     @contextlib.contextmanager
     def procedure(self, name: QualifiedName, arguments: tuple[Value, ...]) -> Iterator[CompiledProcedure]:
         """Find the procedure that a nested CALL means."""
+        replaying.refuse_nested(self._session, name)
         entry = resolve(self._session, name, tuple(argument.type for argument in arguments))
         with _applied(self._session, entry) as found:
             yield found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from nearshift.catalog import catalog
 from nearshift.catalog.entities import RelationEntry, Snapshot, ViewState
 from nearshift.clock import Clock
 from nearshift.engine import Connection, Engine
-from nearshift.errors import InvalidSql, NearshiftError
+from nearshift.errors import Conflict, InvalidSql, NearshiftError
 from nearshift.faults import crash_point
 from nearshift.sql.relations import Lowered, RelationKind
 from nearshift.transaction import Transaction
@@ -25,7 +26,10 @@ from nearshift.values import set_session_values, uses_session_values
 from nearshift.views import streaming
 from nearshift.views.delta import Full, Nothing, Range, decide_range
 from nearshift.views.feed import Feed, Intake
+from nearshift.views.replay import Choice, Replayed, put_through
 from nearshift.views.streaming import Rejected, Taken
+
+log = logging.getLogger("nearshift.refresh")
 
 # The width of kinesis_data in a streaming view ("VARBYTE type"): 1 MiB unless the view asks for more.
 RECORD_BYTES_MAX = limits.MIB
@@ -55,6 +59,7 @@ class Refresher:
     feed_of: Callable[[Snapshot, RelationEntry], Feed]
     session_value: Callable[[str], object]
     accepts_gaps: bool = False
+    fails_on_errors: bool = False  # as Redshift does; else a record on which a streaming view's SELECT fails goes to the quarantine
 
     def refresh(self, tx: Transaction, view: RelationEntry) -> Outcome:
         """Bring one view up to date in the open transaction `tx`, which has the lane."""
@@ -85,23 +90,63 @@ class Refresher:
             intake = feed.fetch(streaming.checkpoints(tx.connection, view.oid), may_go_on=self.accepts_gaps)
             if not intake.is_worth_a_commit:
                 break
-            taken = self.take_in(tx, view, intake, screens=True)
+            try:
+                taken = self.take_in(tx, view, intake, screens=True)
+            except NearshiftError as error:
+                self._note_at_end(tx, view, error)
+                raise
             feed.stored()
             total = total.plus(taken)
             if intake.is_complete:
                 break
         return streamed(view, total, is_complete=True)
 
+    def _note_at_end(self, tx: Transaction, view: RelationEntry, error: NearshiftError) -> None:
+        """Write a failure into the history once the caller's transaction, which is lost, has ended and left the lane."""
+        if _is_of_a_record(error):
+            now, number = self.clock.now(), tx.number
+            tx.on_end(lambda _is_committed: self.note_failure(view, error, now, number))
+
     def take_in(self, tx: Transaction, view: RelationEntry, intake: Intake, *, screens: bool) -> Taken:
-        """Store one intake. With `screens` every record is tried first, so that a bad one does not fail the caller's transaction."""
+        """Store one intake. With `screens` every record is tried first, so that a bad one does not fail the caller's transaction.
+
+        Raises DataError for a record on which the view's SELECT fails, when there was no screening or errors shall fail the refresh.
+        """
         lowered = self.translate(tx.snapshot, view, {})
-        rejected: list[Rejected] = []
         now = self.clock.now()
         state = catalog.view_state(tx.connection, view.oid)
         records = streaming.record_table(intake, streaming.next_refresh_time(state, now))
-        if screens or streaming.has_oversize(records, RECORD_BYTES_MAX):
+        rejected: list[Rejected] = streaming.oversize(records, RECORD_BYTES_MAX)
+        if not self.fails_on_errors and (screens or rejected):
             rejected = streaming.screen(self.engine, lowered, records, RECORD_BYTES_MAX)
         return streaming.store(tx, view, lowered, intake, records, rejected, state, now)
+
+    def replay(self, tx: Transaction, view: RelationEntry, choice: Choice, *, is_dry_run: bool = False) -> Replayed:
+        """Put quarantined records of a streaming view through it again in the open transaction `tx`, which has the lane.
+
+        Raises InvalidSql (42809) for any other relation.
+        """
+        if view.kind is not RelationKind.STREAMING_VIEW:
+            raise InvalidSql(f'"{view.name}" is not a streaming materialized view', sqlstate="42809")
+        started = self.clock.now()
+        lowered = self.translate(tx.snapshot, view, {})
+        found = put_through(self.engine, tx, view, lowered, choice, RECORD_BYTES_MAX, started, is_dry_run=is_dry_run)
+        if found.stored and not is_dry_run:
+            outcome = dataclasses.replace(streamed(view, Taken(found.stored, found.stored), is_complete=True), reason="replay")
+            note_refresh(tx.connection, view, outcome, "Manual", started, self.clock.now(), tx.number)
+        return found
+
+    def note_failure(self, view: RelationEntry, error: NearshiftError, started: datetime, transaction: int) -> None:
+        """Write a manual refresh that failed into the history, in a transaction of its own: the refresh's own is undone."""
+        connection = self.engine.connect()
+        try:
+            connection.begin(takes_lane=True)
+            note_refresh(connection, view, failed_outcome(error), "Manual", started, self.clock.now(), transaction)
+            connection.commit()
+        except Conflict as conflict:
+            log.warning("could not note that the refresh of %s failed: %s", view.label, conflict.message)
+        finally:
+            connection.close()
 
     def _derive(self, tx: Transaction, view: RelationEntry) -> Outcome:
         state = catalog.view_state(tx.connection, view.oid)
@@ -212,6 +257,11 @@ def streamed(view: RelationEntry, taken: Taken, *, is_complete: bool) -> Outcome
     return Outcome(message, base + qualifier, taken.stored, is_complete=is_complete)
 
 
+def failed_outcome(error: NearshiftError) -> Outcome:
+    """Return what the history says of a refresh that failed."""
+    return Outcome("", "Refresh failed due to an internal error", reason=error.message)
+
+
 def note_refresh(
     connection: Connection, view: RelationEntry, outcome: Outcome, kind: str, started: datetime, ended: datetime, transaction: int
 ) -> None:
@@ -248,7 +298,7 @@ def refresh_alone(refresher: Refresher, tx: Transaction, view: RelationEntry) ->
     """
     started = refresher.clock.now()
     total, is_complete = Taken(), True
-    with _held(refresher.feed_of(tx.snapshot, view)) as feed:
+    with _noting_failure(refresher, tx, view, started), _held(refresher.feed_of(tx.snapshot, view)) as feed:
         while (found := _fetch_and_store(refresher, tx, view, feed, kind="Manual", may_yield=False)) is not None:
             total, is_complete = total.plus(found[0]), found[1]
             if is_complete:
@@ -259,6 +309,21 @@ def refresh_alone(refresher: Refresher, tx: Transaction, view: RelationEntry) ->
         note_refresh(tx.connection, view, outcome, "Manual", started, refresher.clock.now(), tx.number)
         tx.commit()
     return outcome
+
+
+@contextlib.contextmanager
+def _noting_failure(refresher: Refresher, tx: Transaction, view: RelationEntry, started: datetime) -> Iterator[None]:
+    try:
+        yield
+    except NearshiftError as error:
+        if _is_of_a_record(error):
+            refresher.note_failure(view, error, started, tx.number)
+        raise
+
+
+def _is_of_a_record(error: NearshiftError) -> bool:
+    """Tell whether a value is what failed, and not the stream, the disk or a lock."""
+    return error.sqlstate.startswith(("22", "21", "23"))
 
 
 @contextlib.contextmanager
@@ -288,7 +353,7 @@ def _fetch_and_store(
     try:
         taken = _store_own(refresher, tx, view, intake, kind, screens=False)
     except NearshiftError as error:
-        if not error.sqlstate.startswith(("22", "21", "23")):
+        if refresher.fails_on_errors or not _is_of_a_record(error):
             raise
         taken = _store_own(refresher, tx, view, intake, kind, screens=True)
     feed.stored()

@@ -28,7 +28,7 @@ from nearshift.transaction import Transaction
 from nearshift.views.feed import Intake, ShardIntake
 
 BATCH_TABLE = "nearshift_batch"
-_REFRESH_TIME = "refresh_time"
+REFRESH_TIME = "refresh_time"
 
 # SYS_STREAM_SCAN_ERRORS names no codes; these are ours.
 ERROR_SELECT = 1
@@ -83,7 +83,7 @@ def record_table(intake: Intake, refresh_time: datetime) -> pa.Table:
     batches = [batch.records for shard in intake.shards for batch in shard.batches]
     table = pa.Table.from_batches(batches, schema=RECORD_SCHEMA)
     return table.append_column(
-        pa.field(_REFRESH_TIME, pa.timestamp("us")), pa.repeat(pa.scalar(refresh_time.replace(tzinfo=None), pa.timestamp("us")), len(table))
+        pa.field(REFRESH_TIME, pa.timestamp("us")), pa.repeat(pa.scalar(refresh_time.replace(tzinfo=None), pa.timestamp("us")), len(table))
     )
 
 
@@ -99,12 +99,11 @@ def next_refresh_time(state: ViewState, now: datetime) -> datetime:
 
 def screen(engine: Engine, lowered: Lowered, records: pa.Table, width: int) -> list[Rejected]:
     """Return the records that the view cannot store: larger than `width` bytes, or failing in its SELECT."""
-    sizes = pc.binary_length(records["kinesis_data"])
-    large = pc.indices_nonzero(pc.greater(sizes, width)).to_pylist()
-    rejected = [Rejected(row, f"the record is larger than {width} bytes", ERROR_TOO_LARGE) for row in large]
+    rejected = oversize(records, width)
+    large = {one.row for one in rejected}
     connection = engine.connect()
     try:
-        _halve(connection, lowered, records, [row for row in range(len(records)) if row not in set(large)], rejected)
+        _halve(connection, lowered, records, [row for row in range(len(records)) if row not in large], rejected)
     finally:
         connection.close()
     return sorted(rejected, key=lambda r: r.row)
@@ -135,9 +134,10 @@ def _try(connection: Connection, lowered: Lowered, records: pa.Table) -> Nearshi
     return None
 
 
-def has_oversize(records: pa.Table, width: int) -> bool:
-    """Return whether some record is larger than the view's column."""
-    return len(records) > 0 and pc.max(pc.binary_length(records["kinesis_data"])).as_py() > width
+def oversize(records: pa.Table, width: int) -> list[Rejected]:
+    """Return the records that are larger than the view's column: Redshift skips them ("SYS_STREAM_SCAN_ERRORS")."""
+    large = pc.indices_nonzero(pc.greater(pc.binary_length(records["kinesis_data"]), width)).to_pylist()
+    return [Rejected(row, f"the record is larger than {width} bytes", ERROR_TOO_LARGE) for row in large]
 
 
 def store(
@@ -159,7 +159,7 @@ def store(
     connection = tx.connection
     stream = view.bases[0]
     refresh_time = next_refresh_time(state, now)
-    kept = _without(records, rejected)
+    kept = without(records, rejected)
     stored = 0
     batch = state.last_batch + 1
     filtered: Counter[str] = Counter()
@@ -168,7 +168,7 @@ def store(
         with connection.registered(BATCH_TABLE, kept):
             stored = connection.execute(storage.append_query(view.storage, lowered.sql, batch))
         if stored != len(kept):
-            filtered = _filtered_by_shard(connection, lowered, kept)
+            filtered = filtered_by_shard(connection, lowered, kept)
     crash_point("refresh.rows")
     if stored:
         tx.touch(view.schema, view.name)
@@ -187,7 +187,8 @@ def store(
     return Taken(len(records), stored, sum(bad.values()), sum(skipped.values()), refresh_time)
 
 
-def _without(records: pa.Table, rejected: list[Rejected]) -> pa.Table:
+def without(records: pa.Table, rejected: list[Rejected]) -> pa.Table:
+    """Return the records that are not rejected."""
     if not rejected:
         return records
     mask = [True] * len(records)
@@ -196,8 +197,8 @@ def _without(records: pa.Table, rejected: list[Rejected]) -> pa.Table:
     return records.filter(pa.array(mask))
 
 
-def _filtered_by_shard(connection: Connection, lowered: Lowered, kept: pa.Table) -> Counter[str]:
-    """Count per shard the records that the view's WHERE left out."""
+def filtered_by_shard(connection: Connection, lowered: Lowered, kept: pa.Table) -> Counter[str]:
+    """Count per shard the records that the view's WHERE leaves out."""
     filtered: Counter[str] = Counter()
     for shard in pc.unique(kept["shard_id"]).to_pylist():
         some = kept.filter(pc.equal(kept["shard_id"], shard))
