@@ -44,7 +44,7 @@ _STRINGS = (
     "digit(c) AS strpos('0123456789abcdefghijklmnopqrstuvwxyz', lower(c)) - 1",
     # Spelled out for base 16, since hash prefixes are its use and the loop is twenty times slower.
     "strtol_hex(x) AS CASE WHEN x IS NULL THEN NULL WHEN regexp_full_match(x, '-?(0[xX])?[0-9a-fA-F]{1,15}') THEN "
-    "CAST(CASE WHEN left(x, 1) = '-' THEN '-' ELSE '' END || '0x' || regexp_replace(x, '^-?(0[xX])?', '') AS BIGINT) "
+    "CASE WHEN left(x, 1) = '-' THEN -1 ELSE 1 END * CAST('0x' || regexp_replace(x, '^-?(0[xX])?', '') AS BIGINT) "
     "ELSE nearshift_sql.strtol(x, 16) END",
     "strtol_digits(x) AS list_transform(string_split(lower(regexp_replace(trim(x), '^[+-]?(0[xX])?', '')), ''), lambda c: nearshift_sql.digit(c))",
     "strtol(x, base) AS CASE WHEN x IS NULL THEN NULL WHEN base < 2 OR base > 36 THEN error('nearshift:22023:base must be between 2 and 36') "
