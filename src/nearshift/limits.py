@@ -87,7 +87,8 @@ LANE_WAIT_SECONDS_MAX: Final = 120
 # Rows that the console and the command line fetch of one query.
 CONSOLE_ROWS_MAX: Final = 10_000
 CONSOLE_STATEMENT_MS_MAX: Final = 30_000
-# Query passes over the dashboards that are open: at least this far apart, and at this distance when nothing is committed, since spans end now.
+# Query passes over the dashboards that are open: at least this far apart, and at this distance when nothing is committed, since spans end
+# now.
 CONSOLE_PASS_INTERVAL_MS: Final = 250
 CONSOLE_IDLE_PASS_MS: Final = 5_000
 # Threads that run passes: a heavy dashboard must leave room for ingestion.

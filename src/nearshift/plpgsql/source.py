@@ -29,10 +29,6 @@ class Source(Reader):
         """Return the line of the next token."""
         return bisect.bisect_right(self._line_ends, self.token.start) + 1 - self._lines_skipped
 
-    def is_at_end(self) -> bool:
-        """Tell whether the body is read to its end."""
-        return self.token.kind is TokenKind.END
-
     def folded_name(self) -> str:
         """Take a name and return it folded; words that SQL reserves are allowed, since variables never reach its grammar."""
         name = self.any_name()

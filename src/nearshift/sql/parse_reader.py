@@ -69,6 +69,10 @@ class Reader:
         self._index = min(self._index + 1, self._last)
         return token
 
+    def is_at_end(self) -> bool:
+        """Tell whether everything was taken."""
+        return self.token.kind is TokenKind.END
+
     def at(self, *keys: str) -> bool:
         """Tell whether the next token is one of these keywords or operators."""
         return self.token.key in keys and self.token.key != ""

@@ -50,7 +50,7 @@ def _begin_modes(reader: Reader) -> Begin:
 def _transaction_modes(reader: Reader) -> tuple[str | None, bool]:
     level: str | None = None
     is_read_only = False
-    while reader.token.kind is not TokenKind.END:
+    while not reader.is_at_end():
         if reader.take_words("ISOLATION", "LEVEL"):
             words = next((words for words in _LEVELS if reader.take_words(*words)), None) or reader.fail()
             level = " ".join(words)
@@ -60,7 +60,7 @@ def _transaction_modes(reader: Reader) -> tuple[str | None, bool]:
             is_read_only = False
         else:
             reader.fail()
-        if reader.take(",") and reader.token.kind is TokenKind.END:
+        if reader.take(",") and reader.is_at_end():
             reader.fail()
     return level, is_read_only
 
@@ -190,8 +190,8 @@ def _show(reader: Reader) -> Show | ShowObjects | ShowDefinition:
         return Show(None)
     if key in _DEFINED and not is_alone:
         reader.advance()
-        name = reader.signature() if key == "PROCEDURE" else Signature(reader.qualified(), None)
-        return ShowDefinition(_DEFINED[key], name)
+        shown = reader.signature() if key == "PROCEDURE" else Signature(reader.qualified(), None)
+        return ShowDefinition(_DEFINED[key], shown)
     if key == "DATABASES":
         reader.advance()
         if reader.at("FROM"):
