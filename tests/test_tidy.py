@@ -31,7 +31,7 @@ ORDER = (
     ("scheduler",),
     ("warehouse",),
     ("dbapi",),
-    ("wire", "console", "pipeline", "workload"),
+    ("wire", "console", "pipeline", "workload", "generate", "check"),
     ("cli",),
 )
 LEVELS = {part: level for level, parts in enumerate(ORDER) for part in parts}

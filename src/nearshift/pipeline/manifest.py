@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from nearshift.errors import ConfigurationError
+from nearshift.pipeline.declared import Declared, Dimension, Fact, Generating
 
 FILE_NAME: Final = "nearshift.toml"
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
@@ -25,16 +26,30 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     partition_key: str = "pk"
     sort_key: str | None = None
     shards: int = 1
+    partition_key_type: Literal["S", "N", "B"] = "S"
+    sort_key_type: Literal["S", "N", "B"] = "S"
 
 
 class LocalTarget(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where `nearshift serve` listens; `user` is whom the command line connects as."""
+    """Where `nearshift serve` listens, whom the command line connects as, and what a refresh does here about bad and lost records."""
 
     host: str = "127.0.0.1"
     port: int = 5439
     console_port: int = 8439
     user: str = "dev"
     database: str = "dev"
+    streaming_errors: Literal["quarantine", "fail"] = "quarantine"
+    on_gap: Literal["error", "record"] = "error"
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a record on which a streaming view's SELECT fails makes the refresh fail."""
+        return self.streaming_errors == "fail"
+
+    @property
+    def accepts_gaps(self) -> bool:
+        """Whether a refresh goes on after records that the stream lost."""
+        return self.on_gap == "record"
 
 
 class Targets(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +74,9 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     source: Source | None = None
     targets: Targets = Targets()
     schedules: tuple[Schedule, ...] = ()
+    generate: Generating = Generating()
+    facts: tuple[Fact, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -82,11 +100,21 @@ def parse_manifest(text: str, origin: str = FILE_NAME) -> Manifest:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f'"{origin}" is not valid TOML: {_lower_first(str(error))}') from error
     try:
-        manifest = msgspec.convert(table, Manifest)
+        manifest = _with_loads(msgspec.convert(table, Manifest))
     except msgspec.ValidationError as error:
         raise ConfigurationError(_explain(str(error), origin), hint="See docs/pipeline-folder.md for the keys of this file.") from error
     _check(manifest, origin)
     return manifest
+
+
+def _with_loads(manifest: Manifest) -> Manifest:
+    """Add the schedules of the declared loads, save those that the file names itself."""
+    loads: tuple[Declared, ...] = (*manifest.facts, *manifest.dimensions)
+    default = f"on refresh of {manifest.generate.stream_view}"
+    found = [Schedule(f"load_{load.name}", f"CALL sp_load_{load.name}()", load.local or default, load.aws) for load in loads]
+    taken = {schedule.name for schedule in manifest.schedules} | {schedule.statement for schedule in manifest.schedules}
+    added = tuple(one for one in found if one.name not in taken and one.statement not in taken)
+    return structs.replace(manifest, schedules=manifest.schedules + added) if added else manifest
 
 
 def _explain(text: str, origin: str) -> str:

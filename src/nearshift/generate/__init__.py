@@ -1,0 +1,1 @@
+"""Facts and dimensions declared in `nearshift.toml`, written out as Redshift SQL."""
