@@ -61,7 +61,7 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], NearshiftError]], ...] = (
     (r"Division by zero|division by zero", lambda _: DataError("division by zero", sqlstate="22012")),
     (r"Malformed JSON.*?:\s*(.*)", lambda m: DataError("invalid json object", sqlstate="22032", detail=m[0].splitlines()[0])),
     (
-        r"NOT NULL constraint failed: (?:\w+\.)*(\w+)",
+        r'NOT NULL constraint failed: (?:.*\.)?"?([^"\n]+)"?',
         lambda m: DataError(f"cannot insert a NULL value into column {m[1]}", sqlstate="23502"),
     ),
     (

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from nearshift.catalog.entities import RelationEntry
+from nearshift.commands import procedures
 from nearshift.commands.results import rows_result
-from nearshift.errors import InvalidSql, NotSupported, UndefinedObject
+from nearshift.errors import NotSupported, UndefinedObject
 from nearshift.results import Result
 from nearshift.sql import statements as st
 from nearshift.sql.names import fold
@@ -159,14 +160,7 @@ _TITLES = {
 
 def _definition(session: Session, statement: st.ShowDefinition) -> tuple[str, str]:
     if statement.kind is st.ObjectKind.PROCEDURE:
-        schema, name = session.resolve(statement.object.name)
-        for candidate in (schema,) if schema else session.search_path():
-            found = session.snapshot.procedures.get((candidate or "", name), ())
-            if len(found) > 1:
-                raise InvalidSql(f'procedure "{name}" is overloaded', sqlstate="42725", hint="Give its argument types in parentheses.")
-            if found:
-                return _TITLES[statement.kind], found[0].text
-        raise UndefinedObject(f'procedure "{name}" does not exist', sqlstate="42883", span=statement.object.name.span)
+        return _TITLES[statement.kind], procedures.definition_of(session, statement.object)
     entry = session.relation(statement.object.name)
     title = _TITLES.get(statement.kind, "Show Table DDL statement")
     if entry.definition is not None:

@@ -141,6 +141,28 @@ def _named(session: Session, routine: st.Signature, *, is_optional: bool) -> Pro
     return found[0] if found else None
 
 
+def definition_of(session: Session, routine: st.Signature) -> str:
+    """Return the text that makes a procedure again, its header spelled one way ("SHOW PROCEDURE"). Raises as DROP PROCEDURE does."""
+    entry = _named(session, routine, is_optional=False)
+    assert entry is not None, "a procedure that is not optional is found or raises"
+    statement = parse_statement(entry.text)
+    assert isinstance(statement, st.CreateProcedure), "a procedure's text creates it"
+    rules = session.settings.rules
+    arguments = []
+    for argument in statement.arguments:
+        words = [
+            "" if argument.mode is st.ArgumentMode.IN else argument.mode.name,
+            fold(argument.name.text, argument.name.is_quoted, rules) if argument.name else "",
+            argument.type.kind.value,
+        ]
+        arguments.append(" ".join(word for word in words if word))
+    tail = " NONATOMIC" if statement.is_nonatomic else ""
+    tail += " SECURITY DEFINER" if statement.is_security_definer else ""
+    tail += "".join(f" SET {setting.name} TO {setting.value}" for setting in statement.settings)
+    head = f"CREATE OR REPLACE PROCEDURE {entry.schema}.{entry.name}({', '.join(arguments)}){tail}"
+    return f"{head}\nLANGUAGE plpgsql\nAS $_${statement.body}$_$\n"
+
+
 def _all_types(entry: ProcedureEntry) -> str:
     statement = parse_statement(entry.text)
     assert isinstance(statement, st.CreateProcedure), "a procedure's text creates it"
