@@ -63,3 +63,10 @@ def test_a_folder_without_a_manifest_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_manifest(tmp_path / "nearshift.toml")
     assert "nearshift init" in (caught.value.hint or "")
+
+
+def test_what_to_do_about_bad_and_lost_records() -> None:
+    local = parse_manifest('name = "p"').targets.local
+    assert (local.is_strict, local.accepts_gaps) == (False, False)
+    local = parse_manifest('name = "p"\n[targets.local]\nstreaming_errors = "fail"\non_gap = "record"').targets.local
+    assert (local.is_strict, local.accepts_gaps) == (True, True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nearshift.cli.client import WireConnection
 from nearshift.cli.running import WAREHOUSE_FILE, FolderLock, find_running, state_folder
+from nearshift.pipeline.manifest import FILE_NAME, LocalTarget, read_manifest
 from nearshift.pipeline.session import SessionConnection
 from nearshift.pipeline.target import Answer, Connection
 
@@ -15,12 +16,16 @@ class OwnWarehouse:
     """The folder's warehouse opened here, for commands while no server runs. Implements `Connection`."""
 
     def __init__(self, folder: Path) -> None:
-        """Open it. Raises Conflict when another process has it."""
+        """Open it. Raises Conflict when another process has it, ConfigurationError when the folder's manifest cannot be read."""
         from nearshift.warehouse import Warehouse
 
+        manifest = folder / FILE_NAME
+        local = read_manifest(manifest).targets.local if manifest.exists() else LocalTarget()
         self._lock = FolderLock(folder)
         try:
-            self._warehouse = Warehouse.open(state_folder(folder) / WAREHOUSE_FILE)
+            self._warehouse = Warehouse.open(
+                state_folder(folder) / WAREHOUSE_FILE, accepts_gaps=local.accepts_gaps, strict=local.is_strict
+            )
         except BaseException:
             self._lock.release()
             raise

@@ -76,7 +76,10 @@ class PipelineServer:
         password = os.environ.get(PASSWORD_VARIABLE)
         try:
             self._lock = FolderLock(folder)
-            self._warehouse = Warehouse.open(state_folder(folder) / WAREHOUSE_FILE, clock=self._clock)
+            local = self._pipeline.manifest.targets.local
+            self._warehouse = Warehouse.open(
+                state_folder(folder) / WAREHOUSE_FILE, clock=self._clock, accepts_gaps=local.accepts_gaps, strict=local.is_strict
+            )
             if self._pipeline.manifest.source is not None:
                 self._warehouse.set_source(self._pipeline.manifest.source.table, self._pipeline.manifest.source.stream)
             self._wire = WireServer(_Gate(self._warehouse, password), listening.host, listening.port)

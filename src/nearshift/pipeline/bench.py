@@ -33,7 +33,7 @@ class Benches:
     def __enter__(self) -> Benches:
         """Apply the pipeline. Raises FileError for a statement that is refused."""
         try:
-            bench = Bench(self._path(0), self._stream(), self._clock)
+            bench = self._bench(0)
             try:
                 bench.apply(self._pipeline)
             finally:
@@ -49,9 +49,11 @@ class Benches:
     def open(self) -> Bench:
         """Return a new bench."""
         self._count += 1
-        path = self._path(self._count)
-        shutil.copyfile(self._path(0), path)
-        return Bench(path, self._stream(), self._clock)
+        shutil.copyfile(self._path(0), self._path(self._count))
+        return self._bench(self._count)
+
+    def _bench(self, number: int) -> Bench:
+        return Bench(self._path(number), self._stream(), self._clock, strict=self._pipeline.manifest.targets.local.is_strict)
 
     def _path(self, number: int) -> Path:
         return Path(self._folder.name) / f"{number}.duckdb"
@@ -64,10 +66,10 @@ class Benches:
 class Bench:
     """One warehouse; every stream that it reads is the one given. Implements `trial.Bench`."""
 
-    def __init__(self, path: Path, stream: MemoryStream, clock: Clock) -> None:
+    def __init__(self, path: Path, stream: MemoryStream, clock: Clock, *, strict: bool = False) -> None:
         self._path = path
         self._stream = stream
-        self._warehouse = Warehouse.open(path, clock=clock, sources=self._source)
+        self._warehouse = Warehouse.open(path, clock=clock, sources=self._source, strict=strict)
         self._connection = SessionConnection(self._warehouse.session())
 
     def _source(self, _schema: SchemaEntry, _name: str) -> MemorySource:
