@@ -235,7 +235,7 @@ class Feed:
         raise StreamError(
             f'stream "{self.source.name}", shard {shard}: {decision.reason.value}',
             detail="Records that were never stored are gone from the stream.",
-            hint='Set on_gap = "record" under [targets.local] in nearshift.toml to go on and note what is missing, or load the items again.',
+            hint='Set on_gap = "record" under [targets.local] in nearshift.toml to go on and note what is lost, or load the items again.',
         )
 
 
