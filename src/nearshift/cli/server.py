@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from nearshift.clock import Clock, SystemClock
 from nearshift.console import source as console_source
 from nearshift.console.app import create_app
 from nearshift.console.server import ConsoleServer
-from nearshift.errors import PermissionDenied
+from nearshift.errors import NearshiftError, PermissionDenied
 from nearshift.events import Subscription
 from nearshift.pipeline.folder import Pipeline
 from nearshift.pipeline.local import MEMORY, read_schedules
@@ -24,6 +25,9 @@ from nearshift.warehouse import DATABASE, Schedule, Warehouse
 from nearshift.wire.auth import Credential
 from nearshift.wire.server import WireServer
 
+log = logging.getLogger("nearshift.cli")
+
+_RETRY_SECONDS = 1.0
 PASSWORD_VARIABLE = "NEARSHIFT_PASSWORD"
 
 
@@ -188,10 +192,17 @@ class _ScheduleKeeper:
             self._thread.join()
 
     def _run(self) -> None:
+        is_due = False
         while not self._subscription.is_closed:
-            event = self._subscription.next(60.0)
-            if event is not None and MEMORY in event.relations:
+            event = self._subscription.next(_RETRY_SECONDS if is_due else 60.0)
+            is_due = is_due or (event is not None and MEMORY in event.relations)
+            if not is_due or self._subscription.is_closed:
+                continue
+            try:
                 self._renew()
+                is_due = False
+            except NearshiftError as error:  # the next round tries again: what was applied must come to run
+                log.warning("the schedules of %s could not be renewed: %s", self._pipeline, error.message)
 
     def _renew(self) -> None:
         connection = SessionConnection(self._warehouse.session(is_read_only=True))
