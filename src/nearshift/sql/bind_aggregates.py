@@ -86,6 +86,8 @@ def _bind_aggregate(binder: Binder, call: exp.Expr, shell: _Shell, row: Aggregat
     before = scope.no_aggregates
     if shell.window is None:
         scope.no_aggregates = "an aggregate function's argument"
+    if any(isinstance(inner, exp.Star) for inner in nodes) and (row.name != "count" or len(nodes) > 1 or one.distinct):
+        raise binder.invalid(call, f"* is not possible in {row.name.upper()}", sqlstate="42883")
     one.values = [Value("*", BIGINT) if isinstance(inner, exp.Star) else binder.value(inner, scope) for inner in nodes]
     if shell.within is not None:
         one.within = [(settled(binder, binder.value(key.this, scope)), key) for key in shell.within.expressions]

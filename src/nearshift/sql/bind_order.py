@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from nearshift.sql.bind import Binder
@@ -28,6 +30,8 @@ def bind_order(binder: Binder, node: exp.Expr, scope: Scope, parts: Parts) -> No
     keys = []
     for one in order.expressions:
         binder.check(one, binder.arguments[exp.Ordered])
+        if isinstance(one.this, (exp.Boolean, exp.Null)):
+            continue  # orders nothing, and DuckDB refuses it
         sql, kind = _order_key(binder, one.this, scope, parts)
         keys.append(ordered(sql, kind, one))
     parts.order = ", ".join(keys)
@@ -48,6 +52,8 @@ def _order_key(binder: Binder, node: exp.Expr, scope: Scope, parts: Parts) -> tu
         if isinstance(node, exp.Literal) and node.is_string:
             raise binder.invalid(node, "a string literal cannot stand in ORDER BY", hint="Name a column, or give its number.")
         value = settled(binder, binder.value(node, scope))
+        if value.integer is not None:  # DuckDB would take a number for a place in the list
+            value = replace(value, sql=f"CAST({value.sql} AS BIGINT)")
         places = [number for number, one in enumerate(parts.items) if one.sql in {value.sql, canonical(value).sql}]
         if not parts.distinct:
             return value.sql, value.type

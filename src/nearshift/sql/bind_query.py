@@ -118,6 +118,8 @@ def _group_key(binder: Binder, one: exp.Expr, node: exp.Expr, scope: Scope) -> s
         binder.memo[id(target)] = value
     emitted = f"nearshift_sql.super_canonical({value.sql})" if value.type.kind is Kind.SUPER else value.sql
     scope.group_keys[value.sql] = emitted
+    if value.integer is not None:
+        return f"CAST({emitted} AS BIGINT)"  # DuckDB would take a number for a place in the list
     if target is not one and emitted != value.sql:
         del binder.memo[id(target)]
     return emitted

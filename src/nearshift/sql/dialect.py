@@ -16,13 +16,18 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.parsers.redshift import RedshiftParser
 from sqlglot.tokenizer_core import TokenType
 
-from nearshift.errors import InvalidSql, Span
+from nearshift.errors import InvalidSql, NotSupported, Span
 from nearshift.limits import STATEMENT_BYTES_MAX, STATEMENT_DEPTH_MAX
 
 # One level of nesting takes sqlglot about 45 Python frames, and the binder a dozen; Python's own default would stop at 20 levels.
 _FRAMES_PER_LEVEL = 64
 _OPENERS = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE})
 _CLOSERS = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END})
+# Anything else would come back from sqlglot as a Command.
+_FIRST = frozenset({
+    TokenType.SELECT, TokenType.WITH, TokenType.VALUES, TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.MERGE,
+    TokenType.L_PAREN,
+})  # fmt: skip
 _KEPT_PARSERS = ("CAST", "CONVERT", "EXTRACT", "SUBSTRING", "TRIM", "TRY_CAST", "OBJECT_TRANSFORM")
 _BARE_CALLS = {
     TokenType.CURRENT_DATE: "current_date", TokenType.CURRENT_TIME: "current_time", TokenType.CURRENT_TIMESTAMP: "current_timestamp",
@@ -194,6 +199,8 @@ def parse(text: str) -> exp.Expr:
     except TokenError as error:
         raise InvalidSql("unterminated or invalid token in the statement", span=Span(0, len(text)), hint="Check the quotes.") from error
     _check_depth(tokens)
+    if tokens and tokens[0].token_type not in _FIRST:
+        raise NotSupported("this is neither a query nor DML", span=Span(tokens[0].start, tokens[0].end + 1))
     try:
         trees = _DIALECT.parser().parse(tokens, text)
     except ParseError as error:

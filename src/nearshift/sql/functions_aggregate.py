@@ -136,8 +136,11 @@ def _spread(name: str) -> Lowering:
 
 def _listagg(one: Aggregation) -> Value:
     value = coerce(one.binder, one.values[0], VARCHAR, one.node)
-    delimiter = coerce(one.binder, one.values[1], VARCHAR, one.node).sql if len(one.values) > 1 else "''"
-    order = f" ORDER BY {_within_order(one)}" if one.within else ""
+    if len(one.values) > 1 and one.values[1].literal is None:
+        raise one.binder.unsupported(one.node, "the delimiter of LISTAGG must be a string literal")
+    delimiter = one.values[1].sql if len(one.values) > 1 else "''"
+    keys = _within_order(one)
+    order = f" ORDER BY {keys}" if keys else ""
     text = f"nullif({value.sql}, '')"
     if one.distinct and one.within and one.within[0][0].sql == value.sql:
         order = f" ORDER BY {ordered(text, value.type, one.within[0][1])}"
@@ -147,7 +150,8 @@ def _listagg(one: Aggregation) -> Value:
 
 
 def _within_order(one: Aggregation) -> str:
-    return ", ".join(ordered(value.sql, value.type, node) for value, node in one.within)
+    keys = [(value, node) for value, node in one.within if not isinstance(node.this, (exp.Literal, exp.Null))]
+    return ", ".join(ordered(value.sql, value.type, node) for value, node in keys)
 
 
 def _median(one: Aggregation) -> Value:
