@@ -56,7 +56,7 @@ json_object('awsRegion', 'us-east-1', 'eventID', md5(CAST(i AS VARCHAR)), 'event
    json_object('M', json_object('sk', json_object('S', 'CUSTOMER#2024#A' || i), 'pk', json_object('S', 'CUSTOMER#' || i))),
    json_object('M', json_object('sk', json_object('S', 'CUSTOMER#2024#B' || i), 'pk', json_object('S', 'CUSTOMER#' || i)))) END))))
 """
-SMALL = 'SELECT approximate_arrival_timestamp, count(*) FROM stream_view WHERE "payload"."eventName" = $1 GROUP BY 1 ORDER BY 2 DESC LIMIT 5'
+SMALL = 'SELECT approximate_arrival_timestamp, count(*) FROM stream_view WHERE "payload"."eventName" = $1 GROUP BY 1 ORDER BY 2 LIMIT 5'
 
 
 class OneRelation:

@@ -12,7 +12,7 @@ import pytest
 from nearshift.errors import NearshiftError
 
 STATEMENTS = (
-    "SELECT s.id, upper(s.name) AS u, sum(price) FROM sales s WHERE s.id > 1 AND name LIKE 'x%' GROUP BY 1, 2 HAVING count(*) > 0 ORDER BY 1",
+    "SELECT s.id, upper(s.name) AS u, sum(price) FROM sales s WHERE s.id > 1 AND name LIKE 'x%' GROUP BY 1, 2 HAVING count(*) > 0",
     "SELECT a.doc.a::int, e.x, i FROM sales a LEFT JOIN a.doc.items e ON true WHERE a.doc.a = 1 OR e.x IS NULL",
     "WITH q AS (SELECT id, row_number() OVER (PARTITION BY name ORDER BY at) AS n FROM sales) SELECT * FROM q JOIN sales USING (id)",
     "SELECT CASE WHEN id IN (1, 2) THEN 'a' ELSE name END, coalesce(name, 'n'), dateadd(day, 1, at), id / 2, price * 1.5 FROM sales",

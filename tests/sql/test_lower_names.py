@@ -131,6 +131,15 @@ def test_client_parameters_take_the_type_of_their_neighbour(desk: Any) -> None:
     assert [one.type.kind.name for one in inserted.parameters] == ["INTEGER", "VARCHAR", "TIMESTAMP", "INTEGER"]
 
 
+def test_a_view_reads_the_session_from_variables(desk: Any) -> None:
+    desk.settings["session_values"] = "variables"
+    translation = desk.lowered("SELECT current_user, getdate() AS now")
+    assert translation.parameters == ()
+    desk.connection.execute("SET VARIABLE nearshift_current_user = 'me'")
+    desk.connection.execute(f"CREATE VIEW seen AS {translation.sql}")
+    assert desk.connection.execute("SELECT * FROM seen").fetchall() == [("me", None)]
+
+
 def test_many_parameters_in_a_row_are_read(desk: Any) -> None:
     assert desk.run("SELECT $1,$2,$3", values={"1": "a", "2": "b", "3": "c"}) == [("a", "b", "c")]
 

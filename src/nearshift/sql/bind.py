@@ -107,7 +107,13 @@ class Binder:
         return tag
 
     def parameter(self, source: ParameterSource, name: str, kind: SqlType) -> str:
-        """Return the text of a typed DuckDB parameter; equal (source, name) share one."""
+        """Return the text of a typed DuckDB parameter; equal (source, name) share one.
+
+        With the setting `session_values` = `variables` a session's value is read from the DuckDB variable `nearshift_<name>` instead, since
+        the text of a DuckDB view cannot have parameters.
+        """
+        if source is ParameterSource.SESSION and self.context.settings.get("session_values") == "variables":
+            return f"CAST(getvariable('nearshift_{name}') AS {kind.duckdb})"
         number = self._parameter_number(source, name, kind)
         return f"CAST(${number} AS {self.parameters[number - 1].type.duckdb})"
 

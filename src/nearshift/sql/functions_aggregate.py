@@ -150,7 +150,7 @@ def _listagg(one: Aggregation) -> Value:
 
 
 def _within_order(one: Aggregation) -> str:
-    keys = [(value, node) for value, node in one.within if not isinstance(node.this, (exp.Literal, exp.Null))]
+    keys = [(value, node) for value, node in one.within if not isinstance(node.this, (exp.Literal, exp.Null, exp.Boolean))]
     return ", ".join(ordered(value.sql, value.type, node) for value, node in keys)
 
 

@@ -15,6 +15,9 @@ def lower(text: str, context: BindContext) -> Lowered:
 
     Raises InvalidSql, UndefinedObject, NotSupported or DataError, each with a span in `text`. What is not understood is refused; nothing of
     the text reaches DuckDB but what was bound.
+
+    DuckDB accepts parameters in queries, DML and CREATE TABLE AS, not in CREATE VIEW: for a view's query set `session_values` to
+    `variables` in the context's settings, and the values of the session are read with `getvariable('nearshift_<name>')`.
     """
     return bind(text, context).lowered
 
