@@ -20,7 +20,7 @@ from nearshift.sql.dialect import PathItem, span_of
 from nearshift.sql.labels import unique_columns
 from nearshift.sql.names import quote
 from nearshift.sql.partiql import navigate, path_base, unnest_as_source, unnest_in_source
-from nearshift.sql.relations import Relation, RelationKind
+from nearshift.sql.relations import Relation
 from nearshift.sql.scope import Base, Element, Merged, Scope, Source
 from nearshift.sql.scope_names import Part
 from nearshift.types import SUPER, Kind
@@ -374,11 +374,6 @@ def find_relation(binder: Binder, item: exp.Expr) -> Relation:
 def _known_names(binder: Binder) -> list[str]:
     names = getattr(binder.context.relations, "names", None)
     return list(names()) if callable(names) else []
-
-
-def is_streaming(relation: Relation) -> bool:
-    """Tell whether a relation is a stream, which only a streaming view may read."""
-    return relation.kind is RelationKind.STREAM
 
 
 def element_value(element: Element) -> Value:

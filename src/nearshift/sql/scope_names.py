@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from nearshift.errors import InvalidSql, Span, UndefinedObject
+from nearshift.errors import InvalidSql, UndefinedObject
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_values import OutputColumn, Value
 from nearshift.sql.dialect import span_of
@@ -193,8 +193,3 @@ def visible_columns(scope: Scope) -> list[tuple[Source | Element, OutputColumn |
         else:
             found.extend((item, column) for column in item.columns if not scope.is_hidden(item.reference(column.sql_name)))
     return found
-
-
-def span_between(first: Span | None, last: Span | None) -> Span | None:
-    """Return the range from the beginning of one span to the end of another."""
-    return Span(first.start, last.end) if first and last else first or last
