@@ -40,15 +40,18 @@ BEGIN
   WHERE place = 1;
   SELECT count(*) INTO v_staged FROM stage_customer_transaction;
 
-  -- a change that is not newer than what is known of its item came late or twice
+  -- A change that is not newer than what is known of its item came late or twice. Rows are joined by key_hash alone, and the key is compared
+  -- where the hashes meet: as join columns, the texts of every fact would be read and hashed at each load. CASE keeps them out of the join.
   DELETE FROM stage_customer_transaction USING customer_transaction_fact f
-  WHERE f.key_hash = stage_customer_transaction.key_hash AND f.pk = stage_customer_transaction.pk AND f.sk = stage_customer_transaction.sk
+  WHERE f.key_hash = stage_customer_transaction.key_hash
+    AND CASE WHEN f.pk = stage_customer_transaction.pk THEN f.sk = stage_customer_transaction.sk END
     AND (f.change_us > stage_customer_transaction.change_us
          OR (f.change_us = stage_customer_transaction.change_us
              AND lpad(f.sequence_number, 128, '0') >= lpad(stage_customer_transaction.sequence_number, 128, '0')));
   GET DIAGNOSTICS v_stale := ROW_COUNT;
   DELETE FROM stage_customer_transaction USING customer_transaction_tombstone t
-  WHERE t.key_hash = stage_customer_transaction.key_hash AND t.pk = stage_customer_transaction.pk AND t.sk = stage_customer_transaction.sk
+  WHERE t.key_hash = stage_customer_transaction.key_hash
+    AND CASE WHEN t.pk = stage_customer_transaction.pk THEN t.sk = stage_customer_transaction.sk END
     AND (t.change_us > stage_customer_transaction.change_us
          OR (t.change_us = stage_customer_transaction.change_us
              AND lpad(t.sequence_number, 128, '0') >= lpad(stage_customer_transaction.sequence_number, 128, '0')));
@@ -56,10 +59,11 @@ BEGIN
   v_stale := v_stale + v_rows;
 
   DELETE FROM customer_transaction_fact USING stage_customer_transaction s
-  WHERE customer_transaction_fact.key_hash = s.key_hash AND customer_transaction_fact.pk = s.pk AND customer_transaction_fact.sk = s.sk;
+  WHERE customer_transaction_fact.key_hash = s.key_hash
+    AND CASE WHEN customer_transaction_fact.pk = s.pk THEN customer_transaction_fact.sk = s.sk END;
   DELETE FROM customer_transaction_tombstone USING stage_customer_transaction s
   WHERE customer_transaction_tombstone.key_hash = s.key_hash
-    AND customer_transaction_tombstone.pk = s.pk AND customer_transaction_tombstone.sk = s.sk;
+    AND CASE WHEN customer_transaction_tombstone.pk = s.pk THEN customer_transaction_tombstone.sk = s.sk END;
   INSERT INTO customer_transaction_fact (
     key_hash, pk, sk, customer_id, transaction_id, event_type, status, provider, billed_amount, outofpock_amount, outofpock_max,
     outofpock_percent, ledger_number, note, completion_datetime, last_calculation_datetime,
@@ -80,7 +84,7 @@ BEGIN
   -- the dependents that the winning image names replace those known before
   DELETE FROM customer_transaction_dependent USING stage_customer_transaction s
   WHERE customer_transaction_dependent.key_hash = s.key_hash
-    AND customer_transaction_dependent.pk = s.pk AND customer_transaction_dependent.sk = s.sk;
+    AND CASE WHEN customer_transaction_dependent.pk = s.pk THEN customer_transaction_dependent.sk = s.sk END;
   INSERT INTO customer_transaction_dependent (key_hash, pk, sk, dependent_pk, dependent_sk)
   SELECT d.key_hash, d.pk, d.sk, d.dependent_pk, d.dependent_sk
   FROM mv_customer_dependent_event d

@@ -36,13 +36,15 @@ BEGIN
 
   -- a change that is not newer than what is known of its item came late or twice
   DELETE FROM stage_customer USING customer_dim f
-  WHERE f.key_hash = stage_customer.key_hash AND f.pk = stage_customer.pk AND f.sk = stage_customer.sk
+  WHERE f.key_hash = stage_customer.key_hash
+    AND CASE WHEN f.pk = stage_customer.pk THEN f.sk = stage_customer.sk END
     AND (f.change_us > stage_customer.change_us
          OR (f.change_us = stage_customer.change_us
              AND lpad(f.sequence_number, 128, '0') >= lpad(stage_customer.sequence_number, 128, '0')));
   GET DIAGNOSTICS v_stale := ROW_COUNT;
   DELETE FROM stage_customer USING customer_tombstone t
-  WHERE t.key_hash = stage_customer.key_hash AND t.pk = stage_customer.pk AND t.sk = stage_customer.sk
+  WHERE t.key_hash = stage_customer.key_hash
+    AND CASE WHEN t.pk = stage_customer.pk THEN t.sk = stage_customer.sk END
     AND (t.change_us > stage_customer.change_us
          OR (t.change_us = stage_customer.change_us
              AND lpad(t.sequence_number, 128, '0') >= lpad(stage_customer.sequence_number, 128, '0')));
@@ -50,9 +52,11 @@ BEGIN
   v_stale := v_stale + v_rows;
 
   DELETE FROM customer_dim USING stage_customer s
-  WHERE customer_dim.key_hash = s.key_hash AND customer_dim.pk = s.pk AND customer_dim.sk = s.sk;
+  WHERE customer_dim.key_hash = s.key_hash
+    AND CASE WHEN customer_dim.pk = s.pk THEN customer_dim.sk = s.sk END;
   DELETE FROM customer_tombstone USING stage_customer s
-  WHERE customer_tombstone.key_hash = s.key_hash AND customer_tombstone.pk = s.pk AND customer_tombstone.sk = s.sk;
+  WHERE customer_tombstone.key_hash = s.key_hash
+    AND CASE WHEN customer_tombstone.pk = s.pk THEN customer_tombstone.sk = s.sk END;
   INSERT INTO customer_dim (
     key_hash, pk, sk, customer_id, email, plan_year, outofpock_max, zip, state, is_active, change_us, sequence_number, loaded_at)
   SELECT

@@ -36,13 +36,15 @@ BEGIN
 
   -- a change that is not newer than what is known of its item came late or twice
   DELETE FROM stage_dependent USING dependent_dim f
-  WHERE f.key_hash = stage_dependent.key_hash AND f.pk = stage_dependent.pk AND f.sk = stage_dependent.sk
+  WHERE f.key_hash = stage_dependent.key_hash
+    AND CASE WHEN f.pk = stage_dependent.pk THEN f.sk = stage_dependent.sk END
     AND (f.change_us > stage_dependent.change_us
          OR (f.change_us = stage_dependent.change_us
              AND lpad(f.sequence_number, 128, '0') >= lpad(stage_dependent.sequence_number, 128, '0')));
   GET DIAGNOSTICS v_stale := ROW_COUNT;
   DELETE FROM stage_dependent USING dependent_tombstone t
-  WHERE t.key_hash = stage_dependent.key_hash AND t.pk = stage_dependent.pk AND t.sk = stage_dependent.sk
+  WHERE t.key_hash = stage_dependent.key_hash
+    AND CASE WHEN t.pk = stage_dependent.pk THEN t.sk = stage_dependent.sk END
     AND (t.change_us > stage_dependent.change_us
          OR (t.change_us = stage_dependent.change_us
              AND lpad(t.sequence_number, 128, '0') >= lpad(stage_dependent.sequence_number, 128, '0')));
@@ -50,9 +52,11 @@ BEGIN
   v_stale := v_stale + v_rows;
 
   DELETE FROM dependent_dim USING stage_dependent s
-  WHERE dependent_dim.key_hash = s.key_hash AND dependent_dim.pk = s.pk AND dependent_dim.sk = s.sk;
+  WHERE dependent_dim.key_hash = s.key_hash
+    AND CASE WHEN dependent_dim.pk = s.pk THEN dependent_dim.sk = s.sk END;
   DELETE FROM dependent_tombstone USING stage_dependent s
-  WHERE dependent_tombstone.key_hash = s.key_hash AND dependent_tombstone.pk = s.pk AND dependent_tombstone.sk = s.sk;
+  WHERE dependent_tombstone.key_hash = s.key_hash
+    AND CASE WHEN dependent_tombstone.pk = s.pk THEN dependent_tombstone.sk = s.sk END;
   INSERT INTO dependent_dim (
     key_hash, pk, sk, customer_id, dependent_id, name, relationship, birth_year, change_us, sequence_number, loaded_at)
   SELECT
