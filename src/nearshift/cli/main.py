@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "Make a new pipeline folder"),
     "serve": ("serve", "Run the warehouse of a pipeline folder: PostgreSQL wire, console, refreshers, schedules"),
     "generate": ("generate", "Write the SQL of the facts and dimensions that nearshift.toml declares"),
+    "check": ("check", "Check a pipeline against Redshift's rules before anything is deployed"),
     "apply": ("apply", "Bring a warehouse to what a pipeline folder says"),
     "status": ("status", "Show streams, views, schedules and loads of a pipeline"),
     "sql": ("sql", "Run a query, or read statements from standard input"),

@@ -55,8 +55,8 @@ def plan_files(folder: Path) -> list[FileChange]:
     wanted = render(declarations, existing)
     changes = []
     for name in sorted(wanted.keys() | mine):
-        text = wanted.get(name)
-        changes.append(FileChange(folder / "sql" / name, _decide(texts.get(name), text, is_mine=name in mine), text))
+        verdict = _decide(texts.get(name), wanted.get(name), is_mine=name in mine)
+        changes.append(FileChange(folder / "sql" / name, verdict, wanted.get(name)))
     return changes
 
 

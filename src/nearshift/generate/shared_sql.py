@@ -28,9 +28,9 @@ FROM @external_schema.@stream;
 _CHANGE: Final = """\
 -- One row per change: of which item it is, where it stands in time, and the item's new image.
 --
--- change_us orders the changes of an item, sequence_number breaks ties; arrival orders nothing. DynamoDB writes milliseconds or microseconds as
--- the streaming destination was set at that moment, and both may stand in one stream. Their size tells them apart: below 10^14 it is milliseconds
--- until the year 5138, above it microseconds since 1973.
+-- change_us orders the changes of an item, sequence_number breaks ties; arrival orders nothing. DynamoDB writes milliseconds or
+-- microseconds as the streaming destination was set at that moment, and both may stand in one stream. Their size tells them apart: below
+-- 10^14 it is milliseconds until the year 5138, above it microseconds since 1973.
 -- key_hash is a number made of the whole key, so that loads join on eight bytes (and compare the key beside it).
 -- is_expired: DynamoDB's time to live removed the item, not a request.
 -- A record that cannot be placed has a reject_reason; its payload stays in @stream_view under the same shard_id and sequence_number.
@@ -50,14 +50,15 @@ SELECT s.refresh_time,
        CASE WHEN s.payload IS NULL THEN 'not JSON'
             @key_reasons
             WHEN s.payload."dynamodb"."ApproximateCreationDateTime"::bigint IS NULL THEN 'no change time'
-            WHEN s.payload."dynamodb"."NewImage" IS NULL AND nvl(upper(s.payload."eventName"::varchar(16)), '') <> 'REMOVE' THEN 'no new image'
+            WHEN s.payload."dynamodb"."NewImage" IS NULL
+                 AND nvl(upper(s.payload."eventName"::varchar(16)), '') <> 'REMOVE' THEN 'no new image'
        END AS reject_reason
 FROM @stream_view s;
 """
 
 _AUDIT: Final = """\
--- One row per load: how it stands, how far it has read, and what it did since the table was made. watermark is a refresh_time that the load has
--- read, never the clock: refresh_time grows in the order of commits, so nothing can appear behind it.
+-- One row per load: how it stands, how far it has read, and what it did since the table was made. watermark is a refresh_time that the
+-- load has read, never the clock: refresh_time grows in the order of commits, so nothing can appear behind it.
 CREATE TABLE @audit_table (
   load_name     varchar(127) NOT NULL,
   status        varchar(20) NOT NULL,
@@ -89,8 +90,8 @@ FROM @view
 WHERE reject_reason IS NOT NULL"""
 
 _PURGE: Final = """\
--- Forgets tombstones older than keep_days. A stream keeps records for 365 days at most: choose no fewer days than your stream's retention, and
--- no late change can come back to life.
+-- Forgets tombstones older than keep_days. A stream keeps records for 365 days at most: choose no fewer days than your stream's
+-- retention, and no late change can come back to life.
 CREATE OR REPLACE PROCEDURE sp_purge_tombstones(keep_days integer)
 AS $$
 DECLARE
@@ -101,6 +102,8 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 """
+
+_PURGE_ONE: Final = "  DELETE FROM @tombstone WHERE change_us < v_before;"
 
 CASE_SENSITIVE: Final = "SET enable_case_sensitive_identifier TO true;\n"
 
@@ -138,7 +141,7 @@ def change_view(declarations: Declarations) -> str:
 
 
 def _key(name: str, kind: str, size: int) -> str:
-    """A key of 2048 or 1024 bytes fits ("Naming rules and data types": B is Base64, a third longer, and no key of that length is text)."""
+    """Return how a key attribute is read; one of type B is Base64, a third longer than its bytes ("Naming rules and data types")."""
     return f's.payload."dynamodb"."Keys".{quoted(name)}."{kind}"::varchar({size * 2 if kind == "B" else size})'
 
 
@@ -161,7 +164,5 @@ def rejected_view(declarations: Declarations) -> str:
 
 def purge_procedure(declarations: Declarations) -> str:
     """Return the procedure that forgets old tombstones."""
-    deletes = [
-        f"  DELETE FROM {load.tombstone} WHERE change_us < v_before;" for load in declarations.loads if load.keeping is not Keeping.HISTORY
-    ]
+    deletes = [fill(_PURGE_ONE, {"tombstone": load.tombstone}) for load in declarations.loads if load.keeping is not Keeping.HISTORY]
     return fill(_PURGE, {"deletes": "\n".join(deletes)})

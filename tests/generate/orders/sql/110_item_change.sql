@@ -1,11 +1,11 @@
--- Written by nearshift generate (text 75eb8e230ca1ae38). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 5b3f621802234e59). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- One row per change: of which item it is, where it stands in time, and the item's new image.
 --
--- change_us orders the changes of an item, sequence_number breaks ties; arrival orders nothing. DynamoDB writes milliseconds or microseconds as
--- the streaming destination was set at that moment, and both may stand in one stream. Their size tells them apart: below 10^14 it is milliseconds
--- until the year 5138, above it microseconds since 1973.
+-- change_us orders the changes of an item, sequence_number breaks ties; arrival orders nothing. DynamoDB writes milliseconds or
+-- microseconds as the streaming destination was set at that moment, and both may stand in one stream. Their size tells them apart: below
+-- 10^14 it is milliseconds until the year 5138, above it microseconds since 1973.
 -- key_hash is a number made of the whole key, so that loads join on eight bytes (and compare the key beside it).
 -- is_expired: DynamoDB's time to live removed the item, not a request.
 -- A record that cannot be placed has a reject_reason; its payload stays in stream_vw under the same shard_id and sequence_number.
@@ -28,6 +28,7 @@ SELECT s.refresh_time,
             WHEN s.payload."dynamodb"."Keys"."pk"."S"::varchar(2048) IS NULL THEN 'no partition key'
             WHEN s.payload."dynamodb"."Keys"."sk"."S"::varchar(1024) IS NULL THEN 'no sort key'
             WHEN s.payload."dynamodb"."ApproximateCreationDateTime"::bigint IS NULL THEN 'no change time'
-            WHEN s.payload."dynamodb"."NewImage" IS NULL AND nvl(upper(s.payload."eventName"::varchar(16)), '') <> 'REMOVE' THEN 'no new image'
+            WHEN s.payload."dynamodb"."NewImage" IS NULL
+                 AND nvl(upper(s.payload."eventName"::varchar(16)), '') <> 'REMOVE' THEN 'no new image'
        END AS reject_reason
 FROM stream_vw s;

@@ -1,8 +1,8 @@
--- Written by nearshift generate (text 2b1b26ae3b9f0ccb). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 80f57bd557cb1a4b). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
--- One row per load: how it stands, how far it has read, and what it did since the table was made. watermark is a refresh_time that the load has
--- read, never the clock: refresh_time grows in the order of commits, so nothing can appear behind it.
+-- One row per load: how it stands, how far it has read, and what it did since the table was made. watermark is a refresh_time that the
+-- load has read, never the clock: refresh_time grows in the order of commits, so nothing can appear behind it.
 CREATE TABLE load_audit (
   load_name     varchar(127) NOT NULL,
   status        varchar(20) NOT NULL,

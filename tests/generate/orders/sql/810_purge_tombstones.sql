@@ -1,8 +1,8 @@
--- Written by nearshift generate (text 38766ef17114d6bb). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 70e1aba3daf6e8c3). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
--- Forgets tombstones older than keep_days. A stream keeps records for 365 days at most: choose no fewer days than your stream's retention, and
--- no late change can come back to life.
+-- Forgets tombstones older than keep_days. A stream keeps records for 365 days at most: choose no fewer days than your stream's
+-- retention, and no late change can come back to life.
 CREATE OR REPLACE PROCEDURE sp_purge_tombstones(keep_days integer)
 AS $$
 DECLARE

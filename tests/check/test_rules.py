@@ -1,0 +1,173 @@
+"""Each rule: a text that it flags, and one beside it that is clean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nearshift.check.findings import Finding
+from nearshift.check.material import material_of
+from nearshift.check.run import RULES, check_folder, check_material
+from nearshift.pipeline.manifest import parse_manifest
+
+ROOT = Path(__file__).parents[2]
+CASE = "SET enable_case_sensitive_identifier TO true;\n"
+STREAM = (
+    CASE
+    + """CREATE EXTERNAL SCHEMA kds FROM KINESIS IAM_ROLE default;
+CREATE MATERIALIZED VIEW v AUTO REFRESH YES AS
+SELECT refresh_time, sequence_number, approximate_arrival_timestamp,
+       CASE WHEN can_json_parse(kinesis_data) THEN json_parse(kinesis_data) END AS payload
+FROM kds."orders";
+CREATE TABLE audit (name varchar(9), status varchar(9), enddate timestamp, watermark timestamp);
+CREATE TABLE fact (a int);
+"""
+)
+
+
+def streaming(query: str) -> str:
+    return f"{CASE}CREATE EXTERNAL SCHEMA kds FROM KINESIS IAM_ROLE default; CREATE MATERIALIZED VIEW v AS {query};"
+
+
+def view(query: str) -> str:
+    return f"{STREAM}CREATE MATERIALIZED VIEW w AS {query};"
+
+
+def procedure(body: str, option: str = "", declare: str = "") -> str:
+    return f"{STREAM}CREATE MATERIALIZED VIEW w AS SELECT refresh_time FROM v;\n" + (
+        f"CREATE MATERIALIZED VIEW x AS SELECT refresh_time FROM w;\n"
+        f"CREATE PROCEDURE p() {option} AS $$ DECLARE n int; {declare} BEGIN {body} END; $$ LANGUAGE plpgsql;"
+    )
+
+
+WATERMARK = "INSERT INTO fact SELECT 1 FROM w WHERE refresh_time > (SELECT {0} FROM audit WHERE name = 'p');"
+PAIRS = {
+    "refused": ("SELECT 1 FROM WHERE;", "SELECT 1 FROM t;"),
+    "not-checked": ("CREATE DATASHARE d;", "SELECT 1;"),
+    "null-by-case": (
+        view('SELECT s.payload."eventName"::varchar(9) AS e FROM v s').replace(CASE, ""),
+        view('SELECT s.payload."eventName"::varchar(9) AS e FROM v s'),
+    ),
+    "stream-case": (
+        streaming('SELECT kinesis_data FROM kds."Orders"').replace(CASE, ""),
+        streaming('SELECT kinesis_data FROM kds."Orders"'),
+    ),
+    "limits": (f"CREATE TABLE t ({'a' * 128} int);", f"CREATE TABLE t ({'a' * 127} int);"),
+    "varchar-256": (
+        view('SELECT s.payload."note"."S"::varchar AS n FROM v s'),
+        view('SELECT s.payload."note"."S"::varchar(4000) AS n FROM v s'),
+    ),
+    "no-such-function": ("SELECT string_agg(a, ',') FROM t;", "SELECT listagg(a, ',') FROM t;"),
+    "leader-only": ("INSERT INTO t SELECT now() FROM u;", "INSERT INTO t SELECT getdate() FROM u;"),
+    "double-quotes": ('UPDATE t SET status = "Running";', "UPDATE t SET status = 'Running';"),
+    "streaming-join": (
+        streaming('SELECT a.kinesis_data FROM kds."s" a, kds."t" b'),
+        streaming('SELECT a.kinesis_data FROM kds."s" a'),
+    ),
+    "streaming-full-refresh": (
+        streaming('SELECT getdate() AS g, kinesis_data FROM kds."s"'),
+        streaming('SELECT refresh_time AS g, kinesis_data FROM kds."s"'),
+    ),
+    "full-refresh": (
+        view("SELECT row_number() OVER (ORDER BY refresh_time) AS n FROM v"),
+        view("SELECT refresh_time AS n FROM v"),
+    ),
+    "outer-unnest": (
+        view('SELECT l."S"::varchar(9) AS n FROM v s LEFT JOIN s.payload."L" l ON true'),
+        view('SELECT l."S"::varchar(9) AS n FROM v s, s.payload."L" l'),
+    ),
+    "view-clause": (view("SELECT refresh_time FROM v ORDER BY 1"), view("SELECT refresh_time FROM v")),
+    "view-base": (
+        "CREATE VIEW b AS SELECT 1 AS a; CREATE MATERIALIZED VIEW m AS SELECT a FROM b;",
+        "CREATE TABLE b (a int); CREATE MATERIALIZED VIEW m AS SELECT a FROM b;",
+    ),
+    "auto-refresh": (
+        STREAM + "CREATE MATERIALIZED VIEW w AUTO REFRESH YES AS SELECT refresh_time FROM v;",
+        STREAM + "CREATE MATERIALIZED VIEW w AUTO REFRESH NO AS SELECT refresh_time FROM v;",
+    ),
+    "json-guard": (
+        streaming('SELECT json_parse(kinesis_data) AS p FROM kds."s"'),
+        streaming('SELECT json_parse(kinesis_data) AS p FROM kds."s" WHERE can_json_parse(kinesis_data)'),
+    ),
+    "super-key": ("CREATE TABLE t (a int, p super) SORTKEY (p);", "CREATE TABLE t (a int, p super) SORTKEY (a);"),
+    "own-transaction": (procedure("ALTER TABLE fact APPEND FROM other;"), procedure("INSERT INTO fact SELECT a FROM other;")),
+    "truncate-commits": (procedure("TRUNCATE fact;"), procedure("DELETE FROM fact;")),
+    "refresh-in-transaction": (
+        procedure("REFRESH MATERIALIZED VIEW w; INSERT INTO fact SELECT 1 FROM w;"),
+        procedure("REFRESH MATERIALIZED VIEW w; INSERT INTO fact SELECT 1 FROM w;", "NONATOMIC"),
+    ),
+    "refresh-no-cascade": (
+        procedure("REFRESH MATERIALIZED VIEW x;", "NONATOMIC"),
+        procedure("REFRESH MATERIALIZED VIEW w; REFRESH MATERIALIZED VIEW x;", "NONATOMIC"),
+    ),
+    "watermark": (
+        procedure(WATERMARK.format("enddate") + " UPDATE audit SET enddate = getdate();"),
+        procedure(WATERMARK.format("watermark") + " UPDATE audit SET enddate = getdate(), watermark = n;"),
+    ),
+    "arrival-order": (
+        procedure("INSERT INTO fact SELECT row_number() OVER (PARTITION BY a ORDER BY approximate_arrival_timestamp DESC) FROM w;"),
+        procedure("INSERT INTO fact SELECT row_number() OVER (PARTITION BY a ORDER BY change_us, sequence_number DESC) FROM w;"),
+    ),
+    "set-in-procedure": (procedure("SET timezone TO 'UTC';"), procedure("NULL;")),
+}
+SCHEDULE = '[[schedules]]\nname = "{0}"\nstatement = "CALL {0}()"\nlocal = "rate(10 seconds)"\n'
+DELETES = "CREATE PROCEDURE {0}() AS $$ BEGIN DELETE FROM {1}; END; $$ LANGUAGE plpgsql;\n"
+
+
+def findings(sql: str, toml: str = "") -> list[Finding]:
+    return check_material(material_of(Path(), parse_manifest('name = "p"\n' + toml), {"sql/a.sql": sql}))
+
+
+def names(sql: str, toml: str = "") -> set[str]:
+    return {one.rule.name for one in findings(sql, toml)}
+
+
+@pytest.mark.parametrize("rule", sorted(PAIRS))
+def test_a_rule_flags_what_it_should_and_nothing_beside_it(rule: str) -> None:
+    flagged, clean = PAIRS[rule]
+    assert rule in names(flagged)
+    assert names(clean) == set()
+
+
+def test_two_scheduled_procedures_that_change_one_table_may_clash() -> None:
+    toml = SCHEDULE.format("p") + 'aws = "rate(1 minute)"\n' + SCHEDULE.format("q") + 'aws = "rate(1 minute)"\n'
+    assert names(DELETES.format("p", "t") + DELETES.format("q", "t"), toml) == {"error-1023"}
+    assert names(DELETES.format("p", "t") + DELETES.format("q", "u"), toml) == set()
+    one_row_each = DELETES.format("p", "t WHERE name = 'p'") + DELETES.format("q", "t WHERE name = 'q'")
+    assert names(one_row_each, toml) == set()
+
+
+def test_a_schedule_without_a_time_on_aws_does_not_run_there() -> None:
+    assert names(DELETES.format("p", "t"), SCHEDULE.format("p")) == {"schedule-minimum"}
+    assert names(DELETES.format("p", "t"), SCHEDULE.format("p") + 'aws = "rate(1 minute)"\n') == set()
+
+
+def test_every_rule_has_a_pair_and_a_page() -> None:
+    elsewhere = {"error-1023", "schedule-minimum"}
+    assert {rule.name for rule in RULES} == set(PAIRS) | elsewhere
+    assert all(rule.page.startswith("https://docs.aws.amazon.com/redshift/") and rule.page.endswith(".html") for rule in RULES)
+
+
+def test_a_finding_points_to_its_line_also_inside_a_procedure() -> None:
+    body = 'BEGIN\n  DELETE FROM t;\n  UPDATE t\n  SET status = "Running";\nEND;'
+    text = f"-- a note\nCREATE PROCEDURE p()\nAS $$\n{body}\n$$ LANGUAGE plpgsql;\n"
+    (one,) = findings(text)
+    assert (one.found.file, one.line, one.column) == ("sql/a.sql", 7, 16)
+    assert one.found.error == 'column "running" does not exist'
+
+
+@pytest.mark.parametrize("name", ["customer-transactions", "starter"])
+def test_the_examples_are_clean(name: str) -> None:
+    found = check_folder(ROOT / "src" / "nearshift" / "examples" / name)
+    assert [(one.found.file, one.line, one.rule.name) for one in found if one.rule.severity.value != "note"] == []
+
+
+def test_generated_sql_is_clean() -> None:
+    assert [one.found.message for one in check_folder(ROOT / "tests" / "generate" / "orders")] == []
+
+
+def test_the_rules_are_documented() -> None:
+    text = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
+    assert [rule.name for rule in RULES if f"| `{rule.name}` | {rule.severity.value} |" not in text] == []
+    assert [rule.page for rule in RULES if rule.page not in text] == []
