@@ -22,12 +22,13 @@ import pyarrow as pa
 
 from nearshift import limits
 from nearshift.engine_errors import translate
-from nearshift.errors import Conflict, NearshiftError
+from nearshift.errors import Cancelled, Conflict, NearshiftError
 
 log = logging.getLogger("nearshift.engine")
 
 HAS_PRIVATE_CALLS = hasattr(duckdb.DuckDBPyConnection, "_bind") and hasattr(duckdb.DuckDBPyConnection, "_submit")
 
+_FORCE_INTERVAL_SECONDS = 30.0
 _CONFIG = {
     "integer_division": "true",
     "default_null_order": "nulls_last_on_asc_first_on_desc",
@@ -62,15 +63,6 @@ class Lane:
         self._queue: deque[object] = deque()
         self._is_taken = False
 
-    def take(self, seconds: float = limits.LANE_WAIT_SECONDS_MAX) -> None:
-        """Wait for the lane. Raises Conflict (55P03) when it is not free within `seconds`."""
-        if not self.try_take(seconds):
-            raise Conflict(
-                "could not obtain the write lane: another transaction that wrote is still open",
-                sqlstate="55P03",
-                hint="Commit or roll back the other transaction, then try again.",
-            )
-
     def try_take(self, seconds: float, gives_up: Callable[[], bool] = lambda: False) -> bool:
         """Wait at most `seconds` for the lane, or until `gives_up` says so (asked often); return whether it was taken."""
         place = object()
@@ -103,6 +95,7 @@ class Connection:
         self._engine = engine
         self._raw = raw
         self._reader: pa.RecordBatchReader | None = None
+        self._is_interrupted = False
         self.is_in_transaction = False
         self.has_lane = False
 
@@ -121,15 +114,23 @@ class Connection:
         self.is_in_transaction = True
 
     def take_lane(self) -> None:
-        """Take the write lane for the rest of this transaction, waiting if need be; harmless when it is held."""
-        if not self.has_lane:
-            self._engine.lane.take()
-            self.has_lane = True
+        """Take the write lane for the rest of this transaction, waiting if need be; harmless when it is held.
+
+        Raises Conflict (55P03) when it is not free in time, Cancelled when the wait is interrupted.
+        """
+        if not self.take_lane_unless(lambda: False):
+            if self._is_interrupted:
+                raise Cancelled("canceling statement due to user request")
+            raise Conflict(
+                "could not obtain the write lane: another transaction that wrote is still open",
+                sqlstate="55P03",
+                hint="Commit or roll back the other transaction, then try again.",
+            )
 
     def take_lane_unless(self, gives_up: Callable[[], bool]) -> bool:
         """Take the write lane for the next transaction unless `gives_up` says to stop waiting; return whether it is held now."""
         if not self.has_lane:
-            self.has_lane = self._engine.lane.try_take(limits.LANE_WAIT_SECONDS_MAX, gives_up)
+            self.has_lane = self._engine.lane.try_take(limits.LANE_WAIT_SECONDS_MAX, lambda: self._is_interrupted or gives_up())
         return self.has_lane
 
     def commit(self) -> None:
@@ -234,8 +235,13 @@ class Connection:
                 self._raw.unregister(name)
 
     def interrupt(self) -> None:
-        """Stop what runs on this connection; from any thread. Its transaction can then only be rolled back."""
+        """Stop what runs on this connection, also a wait for the lane; from any thread. Its transaction can then only be rolled back."""
+        self._is_interrupted = True
         self._raw.interrupt()
+
+    def forget_interrupt(self) -> None:
+        """Let the next statement run: an interrupt that came after the last one had ended stops nothing."""
+        self._is_interrupted = False
 
     def close(self) -> None:
         """Roll back what is open and close. Closing twice is harmless."""
@@ -262,6 +268,7 @@ class Engine:
         self._open = 0
         self._changed = threading.Condition()
         self._is_held = False
+        self._next_force = 0.0
 
     @classmethod
     def open(cls, path: Path | None, *, memory_limit_mib: int | None = None, threads: int | None = None) -> Engine:
@@ -318,7 +325,7 @@ class Engine:
         size = self.wal_bytes
         if size < limits.WAL_BYTES_QUIET:
             return False
-        must = size >= limits.WAL_BYTES_MAX
+        must = size >= limits.WAL_BYTES_MAX and time.monotonic() >= self._next_force
         with self._changed:
             if self._open and not must:
                 return False
@@ -326,6 +333,8 @@ class Engine:
             is_quiet = self._changed.wait_for(lambda: self._open == 0, timeout=5.0 if must else 0.0)
         try:
             if not is_quiet:
+                # Somebody reads for long: holding all others back again at once would help nobody.
+                self._next_force = time.monotonic() + _FORCE_INTERVAL_SECONDS
                 return False
             cursor = self._raw.cursor()
             cursor.execute("CHECKPOINT")

@@ -29,6 +29,13 @@ log = logging.getLogger("nearshift.scheduler")
 
 _UPKEEP_SECONDS = 1.0
 _HISTORY_ROWS_MAX = 200_000
+# Histories only grow at their end, so the oldest rows are those with the lowest row ids.
+_CUTS = (
+    "DELETE FROM nearshift.queries WHERE rowid <= (SELECT max(rowid) FROM nearshift.queries) - $1",
+    "DELETE FROM nearshift.refreshes WHERE rowid <= (SELECT max(rowid) FROM nearshift.refreshes) - $1",
+    "DELETE FROM nearshift.scans WHERE rowid <= (SELECT max(rowid) FROM nearshift.scans) - $1",
+    "DELETE FROM nearshift.schedule_runs WHERE rowid <= (SELECT max(rowid) FROM nearshift.schedule_runs) - $1",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class Scheduler:
         self._lock = threading.Lock()
         self._views: dict[int, Worker] = {}
         self._schedules: dict[str, tuple[Schedule, Worker]] = {}
-        self._upkeep: Worker | None = None
+        self._upkeep: list[Worker] = []
         self._is_running = False
         self._wanted: tuple[Schedule, ...] = ()
 
@@ -97,8 +104,9 @@ class Scheduler:
             if self._is_running:
                 return
             self._is_running = True
-            self._upkeep = Worker("upkeep", self._keep_up)
-            self._upkeep.start()
+            self._upkeep = [Worker("upkeep", self._keep_up), Worker("watch", self._watch)]
+            for worker in self._upkeep:
+                worker.start()
         self.set_schedules(self._wanted)
 
     def set_schedules(self, schedules: tuple[Schedule, ...]) -> None:
@@ -122,7 +130,7 @@ class Scheduler:
         """End all workers; waits for what they are doing, within bounds."""
         with self._lock:
             self._is_running = False
-            workers = [*self._views.values(), *(w for _s, w in self._schedules.values()), *([self._upkeep] if self._upkeep else [])]
+            workers = [*self._views.values(), *(w for _s, w in self._schedules.values()), *self._upkeep]
             self._views.clear()
             self._schedules.clear()
         for worker in workers:
@@ -134,7 +142,7 @@ class Scheduler:
     # --- auto refresh
 
     def _keep_up(self, _stop: threading.Event) -> float:
-        """Bring the workers of views in line with the catalog, fold the log, write notes of queries down."""
+        """Bring the workers of views in line with the catalog, write notes of queries down, cut histories."""
         snapshot = self._house.current.snapshot
         wanted = {
             view.oid: view
@@ -150,8 +158,16 @@ class Scheduler:
                 if oid not in self._views:
                     self._views[oid] = self._view_worker(view)
                     self._views[oid].start()
-        self._house.engine.flush_if_due()
         self._write_notes()
+        return _UPKEEP_SECONDS
+
+    def _watch(self, _stop: threading.Event) -> float:
+        """End blocks that were left idle, then fold the log. Never waits for the lane: who holds it may be who must be ended."""
+        is_in_need = self._house.engine.wal_bytes >= limits.WAL_BYTES_MAX
+        for session in self._house.sessions():
+            if session.end_if_idle(is_snapshot_unwanted=is_in_need):
+                log.warning("session %d was idle in a transaction for too long: rolled back", session.number)
+        self._house.engine.flush_if_due()
         return _UPKEEP_SECONDS
 
     def _view_worker(self, view: RelationEntry) -> Worker:
@@ -294,14 +310,14 @@ class Scheduler:
 
     def _write_notes(self) -> None:
         """Write the notes of ended statements down, and cut histories to their bound."""
-        notes = []
-        while self._house.notes:
-            notes.append(self._house.notes.popleft())
-        if not notes:
+        if not self._house.notes:
             return
 
         def act(connection: Rows) -> None:
-            for note in notes:
+            for statement in _CUTS:
+                connection.execute(statement, [_HISTORY_ROWS_MAX])
+            while self._house.notes:
+                note = self._house.notes.popleft()
                 connection.execute(
                     "INSERT INTO nearshift.queries VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                     [
@@ -310,11 +326,14 @@ class Scheduler:
                     ],
                 )  # fmt: skip
 
-        self._within(act)
+        self._within(act, is_patient=False)
 
-    def _within(self, act: Callable[[Rows], object]) -> None:
+    def _within(self, act: Callable[[Rows], object], *, is_patient: bool = True) -> None:
+        """Act in a transaction of its own; without patience only if the lane is free now."""
         connection = self._house.engine.connect()
         try:
+            if not is_patient and not connection.take_lane_unless(lambda: True):
+                return
             connection.begin(takes_lane=True)
             act(connection)
             connection.commit()

@@ -20,10 +20,13 @@ from enum import Enum
 
 import pyarrow as pa
 
+from nearshift import limits
 from nearshift.catalog.entities import RelationEntry, Snapshot
 from nearshift.catalog.lookup import Lookup
-from nearshift.commands import access, copying, cursors, parameters, procedures, queries, schemas, tables, views
+from nearshift.commands import queries
 from nearshift.commands.cursors import Cursor
+from nearshift.commands.dispatching import dispatch
+from nearshift.commands.needs import Need, need_of
 from nearshift.errors import Cancelled, Conflict, InvalidSql, NearshiftError, NotSupported, UndefinedObject
 from nearshift.house import House
 from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus
@@ -47,15 +50,6 @@ class Block(Enum):
     NONE = "none"
     IMPLICIT = "implicit"
     EXPLICIT = "explicit"
-
-
-class Need(Enum):
-    """What a statement needs around it."""
-
-    NOTHING = "nothing"
-    SNAPSHOT = "snapshot"
-    LANE = "lane"
-    OWN = "own"  # the command opens and ends transactions itself
 
 
 @dataclass(slots=True)
@@ -93,8 +87,11 @@ class Session:
         self.last_copy: dict[str, int] = {}
         self.call_depth = 0
         self.is_cancelled = False
+        self._has_timed_out = False
+        self._last_active = house.clock.monotonic()
         self._block = Block.NONE
         self._is_failed = False
+        self._was_idle = False
         self._lock = threading.RLock()
         self._watch: threading.Timer | None = None
 
@@ -152,7 +149,7 @@ class Session:
         piece = pieces[0]
         statement = parse_statement(piece.text)
         if self._is_failed and not isinstance(statement, st.Rollback | st.Commit):
-            raise _aborted()
+            raise self._refusal()
         with self.shifted(piece.start), self._described():
             self.running = Running(piece.text, parameter_types=tuple(parameter_types))
             types, columns = queries.describe(self, statement, tuple(parameter_types))
@@ -169,6 +166,28 @@ class Session:
         """Stop what runs; from any thread. The statement fails with 57014."""
         self.is_cancelled = True
         self.tx.connection.interrupt()
+
+    def end_if_idle(self, *, is_snapshot_unwanted: bool) -> bool:
+        """Roll back a block that was left idle for too long; from any thread. Return whether it was.
+
+        Too long is `idle_in_transaction_session_timeout` where it is set, and IDLE_IN_TRANSACTION_SECONDS_MAX for a block that holds the
+        write lane, since streams and all other writers wait behind it, or whose snapshot is in the way of folding the log. The session
+        goes on: every statement is refused until ROLLBACK.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            idle = self.house.clock.monotonic() - self._last_active
+            own = int(self.settings.get("idle_in_transaction_session_timeout")) / 1000
+            is_in_the_way = self.tx.connection.has_lane or is_snapshot_unwanted
+            is_over = (0 < own < idle) or (is_in_the_way and idle > limits.IDLE_IN_TRANSACTION_SECONDS_MAX)
+            if not is_over or not self.tx.is_open or self._block is Block.NONE:
+                return False
+            self.roll_back_here()
+            self._is_failed = self._was_idle = True
+            return True
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """End the session: what is open is rolled back. Closing twice is harmless."""
@@ -321,7 +340,9 @@ class Session:
 
     def _execute(self, text: str, statement: st.Statement, running: Running) -> Result:
         with self._lock:
-            self.is_cancelled = False
+            self.is_cancelled = self._has_timed_out = False
+            self.tx.connection.forget_interrupt()
+            self._last_active = self.house.clock.monotonic()
             running.started_at = self.house.clock.now()
             running.query_id = self.house.next_query_id()
             self.running = running
@@ -337,8 +358,8 @@ class Session:
 
     def _in_transaction(self, text: str, statement: st.Statement) -> Result:
         if self._is_failed:
-            raise _aborted()
-        need = _need(statement)
+            raise self._refusal()
+        need = need_of(statement)
         if self.is_read_only and need in {Need.LANE, Need.OWN}:
             raise NearshiftError("cannot execute this statement in a read-only session", sqlstate="25006")
         is_own = self._block is Block.NONE and need in {Need.SNAPSHOT, Need.LANE}
@@ -383,7 +404,7 @@ class Session:
         count = 0
         is_complete = False
         try:
-            for batch in batches:
+            while (batch := self._next_batch(batches)) is not None:
                 count += batch.num_rows
                 yield batch
             is_complete = True
@@ -400,8 +421,19 @@ class Session:
                 self.roll_back_here()
                 self._stop_watch()
 
+    def _next_batch(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        """Return the next batch, or None; the lock keeps `end_if_idle` away meanwhile."""
+        with self._lock:
+            if self._was_idle:
+                raise self._refusal()
+            self._last_active = self.house.clock.monotonic()
+            return next(batches, None)
+
     def _failed(self, text: str, error: BaseException, *, is_own: bool) -> None:
         self._stop_watch()
+        self._last_active = self.house.clock.monotonic()
+        if self._has_timed_out and isinstance(error, Cancelled):
+            error.message = "canceling statement due to statement timeout"
         if is_own or self._block is not Block.EXPLICIT:
             if self.tx.is_open:
                 self.roll_back_here()
@@ -412,20 +444,37 @@ class Session:
 
     def _done(self, text: str, row_count: int) -> None:
         self._stop_watch()
+        self._last_active = self.house.clock.monotonic()
         self.last_query_id = self.running.query_id
         self.house.note_query(self, text, None, row_count)
 
     def _start_watch(self) -> None:
         milliseconds = int(self.settings.get("statement_timeout"))
         if milliseconds > 0:
-            self._watch = threading.Timer(milliseconds / 1000, self.tx.connection.interrupt)
+            self._watch = threading.Timer(milliseconds / 1000, self._time_out)
             self._watch.daemon = True
             self._watch.start()
+
+    def _time_out(self) -> None:
+        self._has_timed_out = True
+        self.interrupt()
 
     def _stop_watch(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+    def _refusal(self) -> Conflict:
+        """Return the error of a statement in a block that has failed."""
+        if self._was_idle:
+            return Conflict(
+                "the transaction was rolled back, since it was idle for too long",
+                sqlstate="25P03",
+                detail="A transaction that has written, and then waits, holds up all other writers and the streams.",
+                hint="Send ROLLBACK and begin again; keep transactions short.",
+            )
+        message = "current transaction is aborted, commands ignored until end of transaction block"
+        return Conflict(message, sqlstate="25P02", hint="Send ROLLBACK.")
 
     def _begin_block(self, statement: st.Begin) -> Result:
         if self._block is Block.EXPLICIT:
@@ -455,7 +504,7 @@ class Session:
 
     def _end_block(self, *, is_commit: bool) -> None:
         self._block = Block.NONE
-        self._is_failed = False
+        self._is_failed = self._was_idle = False
         if not self.tx.is_open:
             return
         if is_commit:
@@ -496,79 +545,6 @@ class Session:
                 error.span = error.span.shifted(start)
             raise
 
-    def dispatch(self, statement: st.Statement) -> Result:  # noqa: C901 - the one match over all statements
+    def dispatch(self, statement: st.Statement) -> Result:
         """Hand a statement to its command, inside the open transaction."""
-        """Hand a statement to its command, inside the open transaction."""
-        match statement:
-            case st.Query():
-                return queries.select(self, statement.text)
-            case st.Insert() | st.Update() | st.Delete() | st.Merge():
-                return queries.change(self, statement)
-            case st.SelectInto() | st.CreateTableAs():
-                return tables.create_table_as(self, statement)
-            case st.Explain():
-                return queries.explain(self, statement)
-            case st.CreateTable():
-                return tables.create_table(self, statement)
-            case st.AlterTable():
-                return tables.alter_table(self, statement)
-            case st.Truncate():
-                return tables.truncate(self, statement)
-            case st.Drop():
-                return tables.drop(self, statement)
-            case st.Comment():
-                return tables.comment(self, statement)
-            case st.Lock():
-                return tables.lock(self, statement)
-            case st.CreateSchema() | st.CreateExternalSchema() | st.AlterSchema() | st.AlterExternalSchema():
-                return schemas.change_schema(self, statement)
-            case st.CreateView():
-                return views.create_view(self, statement)
-            case st.CreateMaterializedView():
-                return views.create_materialized_view(self, statement)
-            case st.RefreshMaterializedView():
-                return views.refresh(self, statement)
-            case st.AlterMaterializedView():
-                return views.alter_materialized_view(self, statement)
-            case st.CreateProcedure():
-                return procedures.create_procedure(self, statement)
-            case st.DropRoutine() | st.AlterProcedure():
-                return procedures.change_routine(self, statement)
-            case st.Call():
-                return procedures.call(self, statement)
-            case st.SetParameter() | st.Reset() | st.SetSessionUser() | st.SetTransaction():
-                return parameters.change(self, statement)
-            case st.Show() | st.ShowObjects() | st.ShowDefinition():
-                return parameters.show(self, statement)
-            case st.DeclareCursor() | st.Fetch() | st.CloseCursor():
-                return cursors.use_cursor(self, statement)
-            case st.Prepare() | st.Execute() | st.Deallocate():
-                return cursors.use_prepared(self, statement)
-            case st.Copy() | st.Unload():
-                return copying.copy(self, statement)
-            case st.Recorded():
-                return queries.recorded(self, statement)
-            case _:
-                return access.change_access(self, statement)
-
-
-def _need(statement: st.Statement) -> Need:
-    match statement:
-        case st.Query() | st.Explain() | st.DeclareCursor() | st.Fetch() | st.ShowObjects() | st.ShowDefinition():
-            return Need.SNAPSHOT
-        case (
-            st.SetParameter() | st.Reset() | st.SetSessionUser() | st.SetTransaction() | st.Show() | st.CloseCursor() | st.Prepare()
-            | st.Deallocate() | st.Execute() | st.Recorded()
-        ):  # fmt: skip
-            return Need.NOTHING
-        case st.RefreshMaterializedView() | st.Call() | st.Truncate() | st.Copy():
-            return Need.OWN
-        case _:
-            return Need.LANE
-
-
-def _aborted() -> Conflict:
-    return Conflict(
-        "current transaction is aborted, commands ignored until end of transaction block", sqlstate="25P02", hint="Send ROLLBACK."
-    )
-
+        return dispatch(self, statement)

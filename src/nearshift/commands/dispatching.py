@@ -1,0 +1,67 @@
+"""Which command runs which statement: the one match over all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nearshift.commands import access, copying, cursors, parameters, procedures, queries, schemas, tables, views
+from nearshift.results import Result
+from nearshift.sql import statements as st
+
+if TYPE_CHECKING:
+    from nearshift.session import Session
+
+
+def dispatch(session: Session, statement: st.Statement) -> Result:  # noqa: C901 - a table of statements
+    """Run a statement inside the session's open transaction. Raises NearshiftError."""
+    match statement:
+        case st.Query():
+            return queries.select(session, statement.text)
+        case st.Insert() | st.Update() | st.Delete() | st.Merge():
+            return queries.change(session, statement)
+        case st.SelectInto() | st.CreateTableAs():
+            return tables.create_table_as(session, statement)
+        case st.Explain():
+            return queries.explain(session, statement)
+        case st.CreateTable():
+            return tables.create_table(session, statement)
+        case st.AlterTable():
+            return tables.alter_table(session, statement)
+        case st.Truncate():
+            return tables.truncate(session, statement)
+        case st.Drop():
+            return tables.drop(session, statement)
+        case st.Comment():
+            return tables.comment(session, statement)
+        case st.Lock():
+            return tables.lock(session, statement)
+        case st.CreateSchema() | st.CreateExternalSchema() | st.AlterSchema() | st.AlterExternalSchema():
+            return schemas.change_schema(session, statement)
+        case st.CreateView():
+            return views.create_view(session, statement)
+        case st.CreateMaterializedView():
+            return views.create_materialized_view(session, statement)
+        case st.RefreshMaterializedView():
+            return views.refresh(session, statement)
+        case st.AlterMaterializedView():
+            return views.alter_materialized_view(session, statement)
+        case st.CreateProcedure():
+            return procedures.create_procedure(session, statement)
+        case st.DropRoutine() | st.AlterProcedure():
+            return procedures.change_routine(session, statement)
+        case st.Call():
+            return procedures.call(session, statement)
+        case st.SetParameter() | st.Reset() | st.SetSessionUser() | st.SetTransaction():
+            return parameters.change(session, statement)
+        case st.Show() | st.ShowObjects() | st.ShowDefinition():
+            return parameters.show(session, statement)
+        case st.DeclareCursor() | st.Fetch() | st.CloseCursor():
+            return cursors.use_cursor(session, statement)
+        case st.Prepare() | st.Execute() | st.Deallocate():
+            return cursors.use_prepared(session, statement)
+        case st.Copy() | st.Unload():
+            return copying.copy(session, statement)
+        case st.Recorded():
+            return queries.recorded(session, statement)
+        case _:
+            return access.change_access(session, statement)
