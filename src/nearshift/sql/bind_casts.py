@@ -134,15 +134,20 @@ def _from_super(binder: Binder, value: Value, target: SqlType, node: exp.Expr) -
         return replace(value, type=target)
     if target.kind in {Kind.VARBYTE, Kind.INTERVAL, Kind.OID, Kind.REFCURSOR}:
         raise cannot_cast(binder, value.type, target, node)
-    text = f"nearshift_sql.super_text({value.sql})"
+    is_lax = binder.setting("cast_super_null_on_error", "on")
+    home = value.keeper if is_lax else None
+    inner = home.inner if home is not None else value.sql
+    text = f"nearshift_sql.super_text({inner})"
     if target.kind in STRINGS:
-        sql = f"nearshift_sql.super_varchar({value.sql}, {target.length})" if target.length is not None else text
+        sql = f"nearshift_sql.super_varchar({inner}, {target.length})" if target.length is not None else text
         sql = f"rtrim({sql}, ' ')" if target.kind is Kind.CHAR else sql
     elif target.kind is Kind.BOOLEAN:
-        sql = f"nearshift_sql.super_boolean({value.sql})"
+        sql = f"nearshift_sql.super_boolean({inner})"
     else:
         sql = f"TRY_CAST({text} AS {target.duckdb})"
-    if not binder.setting("cast_super_null_on_error", "on"):
+    if home is not None:
+        sql = home.keep(sql, binder.fresh)
+    if not is_lax:
         name = quote_literal(str(target))
         sql = f"nearshift_sql.strict_cast({value.sql}, {sql}, {name})"
     return Value(sql, target, value.label)

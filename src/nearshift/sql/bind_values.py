@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from nearshift.errors import Span
 from nearshift.types import SqlType
 
 NO_LABEL = "?column?"
+
+
+class Keeper(Protocol):
+    """Where a value taken out of SUPER stands inside its source, so that what is made of it can be computed there, once."""
+
+    @property
+    def inner(self) -> str:
+        """The value's text inside the source."""
+        ...
+
+    def keep(self, text: str, fresh: Callable[[str], str]) -> str:
+        """Compute `text`, written with `inner`, as a column of the source, and return the text that names it; the same text twice is one
+        column. `text` must not raise: it is computed for every row.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +44,7 @@ class Value:
     is_null: bool = False
     parameter: int | None = None
     integer: int | None = None
+    keeper: Keeper | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from nearshift.sql.bind import Binder
 from nearshift.sql.bind_values import Value
 from nearshift.sql.dialect import span_of
 from nearshift.sql.names import quote
-from nearshift.sql.scope import Base, Element, Extraction, Scope, Source, Stage, Step, json_path
+from nearshift.sql.scope import Base, Element, Extracted, Extraction, Scope, Source, Stage, Step, json_path
 from nearshift.sql.scope_names import Part, parts_of, resolve
 from nearshift.types import SUPER, Kind
 
@@ -43,7 +43,11 @@ def navigate(binder: Binder, base: Base, rest: list[Part]) -> Value:
         return base.value or Value(base.sql, base.type, base.label)
     _check_navigable(binder, base, rest)
     label = next((part.node.name.lower() for part in reversed(rest) if isinstance(part.step, str)), base.label)
-    return Value(_extracted(binder, base, rest, is_last=False), SUPER, label)
+    source = base.source
+    if source is None or source.is_inline:
+        return Value(_extracted(binder, base, rest, is_last=False), SUPER, label)
+    home = Extracted(source, base.stage, _extracted(binder, base, rest, is_last=True))
+    return Value(_extracted(binder, base, rest, is_last=False), SUPER, label, keeper=home)
 
 
 def _check_navigable(binder: Binder, base: Base, rest: list[Part]) -> None:

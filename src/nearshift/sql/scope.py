@@ -6,6 +6,7 @@ becomes text only when the whole SELECT has been read: so all paths taken from o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nearshift.errors import Span
@@ -28,10 +29,11 @@ class Extraction:
 
 @dataclass(slots=True)
 class Stage:
-    """One level of nesting of a source: the select-list items that unnest, then the extractions over the result."""
+    """One level of nesting of a source: the select-list items that unnest, the extractions over the result, and what is made of those."""
 
     items: tuple[str, ...] = ()
     extractions: dict[str, Extraction] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)  # texts over the extracted values, and the columns that hold them
 
 
 @dataclass(slots=True)
@@ -72,9 +74,31 @@ class Source:
                 text, is_plain = _wrapped(text, stage.items), False
             if stage.extractions:
                 text, is_plain = _wrapped(text, [_extraction_item(one) for one in stage.extractions.values()]), False
+            if stage.kept:
+                text = _wrapped(text, [f"{made} AS {quote(name)}" for made, name in stage.kept.items()])
         if is_plain and self.relation is not None and text == quote(self.tag):
             return text
         return f"{'LATERAL ' if self.is_lateral else ''}{text} AS {quote(self.tag)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """An extracted value at home: implements `bind_values.Keeper`.
+
+    A cast out of SUPER is a macro that repeats its argument, and macros in macros multiply: planning such a text cost more than running
+    it. Kept as a column of the source it is planned and computed once, however often the query uses it.
+    """
+
+    source: Source
+    stage: int
+    inner: str
+
+    def keep(self, text: str, fresh: Callable[[str], str]) -> str:
+        """Return the text that names the column holding `text`."""
+        kept = self.source.stages[self.stage].kept
+        if text not in kept:
+            kept[text] = fresh("c")
+        return self.source.reference(kept[text])
 
 
 def _wrapped(text: str, items: list[str] | tuple[str, ...]) -> str:
