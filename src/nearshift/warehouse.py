@@ -18,6 +18,7 @@ from nearshift.scheduler import Schedule, Scheduler
 from nearshift.session import Session
 from nearshift.settings import DEFINITIONS
 from nearshift.sql.macros import SETUP
+from nearshift.streams.kafka import Brokers, KafkaSource
 from nearshift.streams.kinesis import Access, open_stream
 from nearshift.streams.reader import Source
 from nearshift.streams.roles import parse_roles
@@ -33,6 +34,13 @@ def kinesis_source(schema: SchemaEntry, stream: str) -> Source:
     return open_stream(stream, Access(region=schema.options.get("region"), roles=roles))
 
 
+def stream_source(schema: SchemaEntry, stream: str) -> Source:
+    """Return the stream that a name under an external schema means: a Kinesis stream, or a topic of the schema's Kafka brokers."""
+    if schema.is_kinesis:
+        return kinesis_source(schema, stream)
+    return KafkaSource(stream, Brokers(tuple(schema.options["brokers"])))
+
+
 class Warehouse:
     """See the module. Use as a context manager, or call `close`."""
 
@@ -46,7 +54,7 @@ class Warehouse:
         path: Path | None = None,
         *,
         clock: Clock | None = None,
-        sources: SourceFactory = kinesis_source,
+        sources: SourceFactory = stream_source,
         admin: str = DATABASE,
         memory_limit_mib: int | None = None,
         threads: int | None = None,
@@ -147,4 +155,4 @@ class Warehouse:
         self.close()
 
 
-__all__ = ["DATABASE", "Schedule", "Warehouse", "kinesis_source"]
+__all__ = ["DATABASE", "Schedule", "Warehouse", "kinesis_source", "stream_source"]

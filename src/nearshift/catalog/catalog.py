@@ -90,6 +90,11 @@ def add_schema(connection: Rows, schema: SchemaEntry) -> None:
     )
 
 
+def set_schema_options(connection: Rows, name: str, options: Mapping[str, Any]) -> None:
+    """Write how the streams of an external schema are reached."""
+    connection.execute("UPDATE nearshift.schemas SET options = $2 WHERE name = $1", [name, json.dumps(dict(options))])
+
+
 def drop_schema(connection: Rows, name: str) -> None:
     """Forget a schema; its relations are dropped one by one before."""
     connection.execute("DELETE FROM nearshift.schemas WHERE name = $1", [name])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nearshift.sql.relations import Column, NameRules, Relation, RelationKind
-from nearshift.types import TIMESTAMP, VARBYTE, Kind, SqlType, varchar
+from nearshift.types import SUPER, TIMESTAMP, VARBYTE, Kind, SqlType, varchar
 
 SYSTEM_SCHEMA = "nearshift"
 RESERVED_SCHEMAS = frozenset({SYSTEM_SCHEMA, "nearshift_sql", "pg_catalog", "information_schema", "pg_internal", "main", "temp"})
@@ -21,6 +21,22 @@ KINESIS_COLUMNS = (
     Column("refresh_time", TIMESTAMP),
     Column("kinesis_data", VARBYTE),
 )
+# "Getting started with streaming ingestion from Apache Kafka sources": the columns of a topic, and where each stands in a batch.
+KAFKA_COLUMNS = (
+    Column("kafka_partition", SqlType(Kind.BIGINT)),
+    Column("kafka_offset", SqlType(Kind.BIGINT)),
+    Column("kafka_timestamp_type", SqlType(Kind.CHAR, length=1)),
+    Column("kafka_timestamp", TIMESTAMP),
+    Column("kafka_key", VARBYTE),
+    Column("kafka_value", VARBYTE),
+    Column("kafka_headers", SUPER),
+    Column("refresh_time", TIMESTAMP),
+)
+KAFKA_BATCH = (
+    "(SELECT shard_id::BIGINT AS kafka_partition, sequence_number::BIGINT AS kafka_offset, kafka_timestamp_type,"
+    " approximate_arrival_timestamp AS kafka_timestamp, kafka_key, kinesis_data AS kafka_value, kafka_headers::JSON AS kafka_headers,"
+    " refresh_time FROM nearshift_batch)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +48,11 @@ class SchemaEntry:
     owner: str
     source: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_kinesis(self) -> bool:
+        """Whether its streams are Kinesis'; other external schemas have Kafka's topics."""
+        return self.source == "KINESIS"
 
 
 @dataclass(frozen=True, slots=True)

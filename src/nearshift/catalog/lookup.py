@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nearshift.catalog.entities import KINESIS_COLUMNS, RelationEntry, Snapshot
+from nearshift.catalog.entities import KAFKA_BATCH, KAFKA_COLUMNS, KINESIS_COLUMNS, RelationEntry, Snapshot
 from nearshift.catalog.system_views import system_relation
 from nearshift.errors import NotSupported
 from nearshift.sql.relations import Lowered, Relation, RelationKind
@@ -76,14 +76,16 @@ class Lookup:
             return entry.bound(override)
         external = self._snapshot.schemas.get(schema)
         if external is not None and external.source is not None:
-            return self._stream(schema, name)
+            return self._stream(schema, name, is_kinesis=external.is_kinesis)
         return system_relation(schema, name)
 
-    def _stream(self, schema: str, name: str) -> Relation:
+    def _stream(self, schema: str, name: str, *, is_kinesis: bool) -> Relation:
         override = self._overrides.get((schema, name))
         if override is None and not self._allows_streams:
             raise NotSupported(
                 f'stream "{schema}"."{name}" can only be read by a materialized view',
                 hint=f'Create a materialized view that reads {schema}."{name}", then read the view.',
             )
-        return Relation(schema, name, RelationKind.STREAM, KINESIS_COLUMNS, override or "nearshift_batch")
+        if is_kinesis:
+            return Relation(schema, name, RelationKind.STREAM, KINESIS_COLUMNS, override or "nearshift_batch")
+        return Relation(schema, name, RelationKind.STREAM, KAFKA_COLUMNS, override or KAFKA_BATCH)

@@ -62,25 +62,38 @@ def _create(session: Session, statement: st.CreateSchema) -> Result:
 
 def _create_external(session: Session, statement: st.CreateExternalSchema) -> Result:
     folded = _fold(session, statement.name)
-    if statement.provider is not st.StreamProvider.KINESIS:
-        raise NotSupported(
-            f"external schemas from {statement.provider.value} are not supported yet",
-            span=statement.name.span,
-            hint="Use FROM KINESIS.",
-        )
     access = statement.access
-    if not access.roles:
+    is_kinesis = statement.provider is st.StreamProvider.KINESIS
+    if not is_kinesis:
+        _check_brokers(access, statement.name)
+    if is_kinesis and not access.roles:
         raise InvalidSql("IAM_ROLE is missing", span=statement.name.span, hint="Write IAM_ROLE default, or IAM_ROLE 'arn'.")
     if len(access.roles) > limits.ROLE_CHAIN_MAX:
         raise InvalidSql(f"a chain of roles has at most {limits.ROLE_CHAIN_MAX} roles", span=statement.name.span)
     if not _is_taken(session, statement.name, folded, if_not_exists=statement.if_not_exists):
         options = {"region": access.region, "roles": list(access.roles)}
+        if not is_kinesis:
+            assert access.authentication is not None, "the parser asks for it"
+            options |= {"brokers": list(access.brokers), "authentication": access.authentication.value}
         connection = session.tx.connection
         catalog.add_schema(
             connection, SchemaEntry(catalog.next_oid(connection), folded, session.user, statement.provider.value, options)
         )
         session.tx.touch_catalog()
     return Result("CREATE SCHEMA")
+
+
+def _check_brokers(access: st.StreamAccess, name: st.Name) -> None:
+    """Raise NotSupported for ways to reach Kafka that are not here: only brokers that ask for no proof can be read."""
+    if access.authentication not in {None, st.Authentication.NONE}:
+        assert access.authentication is not None, "it was given"
+        raise NotSupported(
+            f"AUTHENTICATION {access.authentication.value} is not supported", span=name.span, hint="Write AUTHENTICATION none."
+        )
+    if access.authentication_arn is not None or access.secret_arn is not None:
+        raise NotSupported("certificates and secrets of AWS are not supported", span=name.span, hint="Write AUTHENTICATION none.")
+    if access.cluster_arn is not None:
+        raise NotSupported("CLUSTER_ARN is not supported", span=name.span, hint="Name the cluster's brokers: URI 'host:port,…'.")
 
 
 def _alter(session: Session, statement: st.AlterSchema) -> Result:
@@ -104,8 +117,23 @@ def _alter_external(session: Session, statement: st.AlterExternalSchema) -> Resu
     folded = _fold(session, statement.name)
     if folded not in session.snapshot.schemas:
         raise UndefinedObject(f'schema "{folded}" does not exist', sqlstate="3F000", span=statement.name.span)
-    raise NotSupported(
-        f'external schema "{folded}" cannot be altered: it is not a Kafka or MSK schema',
-        span=statement.name.span,
-        hint="Drop the schema and create it again.",
-    )
+    schema = session.snapshot.schemas[folded]
+    if schema.source is None or schema.is_kinesis:
+        raise NotSupported(
+            f'external schema "{folded}" cannot be altered: it is not a Kafka or MSK schema',
+            span=statement.name.span,
+            hint="Drop the schema and create it again.",
+        )
+    _check_brokers(statement.access, statement.name)
+    changed = {"brokers": list(statement.access.brokers), "roles": list(statement.access.roles)}
+    options = {**schema.options, **{name: value for name, value in changed.items() if value}}
+    catalog.set_schema_options(session.tx.connection, folded, options)
+    session.tx.touch_catalog()
+    views = [view.oid for view in session.snapshot.relations.values() if folded in {base for base, _name in view.bases}]
+
+    def reopen(is_committed: bool) -> None:  # noqa: FBT001 - as `on_end` calls it
+        for oid in views if is_committed else ():
+            session.house.feeds.drop(oid)
+
+    session.tx.on_end(reopen)
+    return Result("ALTER EXTERNAL SCHEMA")

@@ -27,6 +27,15 @@ RECORD_SCHEMA = pa.schema(
     ]
 )
 
+# Of a Kafka topic: the same columns, of which the payload may be null here (a tombstone), and what only Kafka has.
+KAFKA_SCHEMA = pa.schema(
+    [
+        *(pa.field(field.name, field.type, nullable=field.name == "kinesis_data") for field in RECORD_SCHEMA),
+        pa.field("kafka_timestamp_type", pa.string(), nullable=False),
+        pa.field("kafka_key", pa.binary()),
+        pa.field("kafka_headers", pa.string()),
+    ]
+)
 
 def is_later(left: SequenceNumber, right: SequenceNumber) -> bool:
     """Return whether `left` comes after `right` in a shard: sequence numbers are numbers, so "9" comes before "10"."""

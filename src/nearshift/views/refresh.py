@@ -31,8 +31,9 @@ from nearshift.views.streaming import Rejected, Taken
 
 log = logging.getLogger("nearshift.refresh")
 
-# The width of kinesis_data in a streaming view ("VARBYTE type"): 1 MiB unless the view asks for more.
+# The widths of kinesis_data and kafka_value in a streaming view ("VARBYTE type").
 RECORD_BYTES_MAX = limits.MIB
+KAFKA_BYTES_MAX = 16 * limits.MIB
 
 Translate = Callable[[Snapshot, RelationEntry, dict[tuple[str, str], str]], Lowered]
 
@@ -116,9 +117,10 @@ class Refresher:
         now = self.clock.now()
         state = catalog.view_state(tx.connection, view.oid)
         records = streaming.record_table(intake, streaming.next_refresh_time(state, now))
-        rejected: list[Rejected] = streaming.oversize(records, RECORD_BYTES_MAX)
+        width = width_of(tx.snapshot, view)
+        rejected: list[Rejected] = streaming.oversize(records, width)
         if not self.fails_on_errors and (screens or rejected):
-            rejected = streaming.screen(self.engine, lowered, records, RECORD_BYTES_MAX)
+            rejected = streaming.screen(self.engine, lowered, records, width)
         return streaming.store(tx, view, lowered, intake, records, rejected, state, now)
 
     def replay(self, tx: Transaction, view: RelationEntry, choice: Choice, *, is_dry_run: bool = False) -> Replayed:
@@ -130,7 +132,8 @@ class Refresher:
             raise InvalidSql(f'"{view.name}" is not a streaming materialized view', sqlstate="42809")
         started = self.clock.now()
         lowered = self.translate(tx.snapshot, view, {})
-        found = put_through(self.engine, tx, view, lowered, choice, RECORD_BYTES_MAX, started, is_dry_run=is_dry_run)
+        width = width_of(tx.snapshot, view)
+        found = put_through(self.engine, tx, view, lowered, choice, width, started, is_dry_run=is_dry_run)
         if found.stored and not is_dry_run:
             outcome = dataclasses.replace(streamed(view, Taken(found.stored, found.stored), is_complete=True), reason="replay")
             note_refresh(tx.connection, view, outcome, "Manual", started, self.clock.now(), tx.number)
@@ -224,6 +227,11 @@ class Refresher:
         if base is not None and base.kind is RelationKind.DERIVED_VIEW and is_stale(tx, base):
             message += "  However, it depends on another materialized view that is not up to date."
         return Outcome(message, "MV was already updated")
+
+
+def width_of(snapshot: Snapshot, view: RelationEntry) -> int:
+    """Return how many bytes a record of a streaming view may have."""
+    return RECORD_BYTES_MAX if snapshot.schemas[view.bases[0][0]].is_kinesis else KAFKA_BYTES_MAX
 
 
 def is_stale(tx: Transaction, view: RelationEntry) -> bool:
@@ -348,7 +356,9 @@ def _fetch_and_store(
     intake = feed.fetch(stored, may_go_on=refresher.accepts_gaps)
     if not intake.is_worth_a_commit:
         return None
-    if not tx.connection.take_lane_unless(lambda: may_yield and feed.is_wanted):
+    if not may_yield:
+        tx.connection.take_lane()
+    elif not tx.connection.take_lane_unless(lambda: feed.is_wanted):
         return None
     try:
         taken = _store_own(refresher, tx, view, intake, kind, screens=False)

@@ -21,21 +21,22 @@ from nearshift.catalog.entities import RelationEntry
 from nearshift.engine import Connection, Engine
 from nearshift.faults import crash_point
 from nearshift.sql.relations import Lowered
-from nearshift.streams.record import RECORD_SCHEMA
+from nearshift.streams.record import KAFKA_SCHEMA, RECORD_SCHEMA
 from nearshift.transaction import Transaction
 from nearshift.views import streaming
 from nearshift.views.streaming import ERROR_TOO_LARGE, Rejected
 
 # In the order of each shard; sequence numbers are numbers in text, so the shorter comes first.
 _FIND = (
-    "SELECT rowid, octet_length(payload) FROM nearshift.quarantine WHERE relation_oid = $1 AND ($2::VARCHAR IS NULL OR shard_id = $2)"
-    " AND ($3::VARCHAR IS NULL OR sequence_number = $3) AND ($4::TIMESTAMP IS NULL OR arrived_at >= $4)"
-    " AND ($5::TIMESTAMP IS NULL OR arrived_at < $5) ORDER BY shard_id, length(sequence_number), sequence_number, rowid LIMIT $6"
+    "SELECT rowid, coalesce(octet_length(payload), 0) FROM nearshift.quarantine WHERE relation_oid = $1"
+    " AND ($2::VARCHAR IS NULL OR shard_id = $2) AND ($3::VARCHAR IS NULL OR sequence_number = $3)"
+    " AND ($4::TIMESTAMP IS NULL OR arrived_at >= $4) AND ($5::TIMESTAMP IS NULL OR arrived_at < $5)"
+    " ORDER BY shard_id, length(sequence_number), sequence_number, rowid LIMIT $6"
 )
 _TAKE = (
     "SELECT arrived_at AS approximate_arrival_timestamp, coalesce(partition_key, '') AS partition_key, shard_id, sequence_number,"
-    " payload AS kinesis_data, rowid AS place, error_code FROM nearshift.quarantine WHERE rowid IN (SELECT unnest($1::BIGINT[]))"
-    " ORDER BY shard_id, length(sequence_number), sequence_number, rowid"
+    " payload AS kinesis_data, kafka_timestamp_type, kafka_key, kafka_headers, rowid AS place, error_code FROM nearshift.quarantine"
+    " WHERE rowid IN (SELECT unnest($1::BIGINT[])) ORDER BY shard_id, length(sequence_number), sequence_number, rowid"
 )
 _MOVE = (
     "UPDATE nearshift.ledger SET stored_rows = stored_rows + $3, filtered_rows = filtered_rows + $4,"
@@ -92,9 +93,10 @@ def put_through(
     state = catalog.view_state(connection, view.oid)
     refresh_time = streaming.next_refresh_time(state, now)
     batch = state.last_batch + 1
+    schema = RECORD_SCHEMA if tx.snapshot.schemas[view.bases[0][0]].is_kinesis else KAFKA_SCHEMA
     total = Replayed()
     for places in _parts(connection.rows(_FIND, [view.oid, *choice.values()])):
-        part = _take(connection, places, refresh_time)
+        part = _take(connection, places, refresh_time, schema)
         rejected = streaming.screen(engine, lowered, part.records, width)
         kept = streaming.without(part.records, rejected)
         filtered = streaming.filtered_by_shard(connection, lowered, kept) if len(kept) else Counter()
@@ -134,10 +136,10 @@ def _parts(found: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
         yield places
 
 
-def _take(connection: Connection, places: list[int], refresh_time: datetime) -> _Part:
+def _take(connection: Connection, places: list[int], refresh_time: datetime, schema: pa.Schema) -> _Part:
     table = pa.Table.from_batches(list(connection.stream(_TAKE, [places])))
     time = pa.scalar(refresh_time.replace(tzinfo=None), pa.timestamp("us"))
-    records = table.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA)
+    records = table.select(schema.names).cast(schema)
     records = records.append_column(pa.field(streaming.REFRESH_TIME, pa.timestamp("us")), pa.repeat(time, len(table)))
     return _Part(records, table["place"].to_pylist(), table["error_code"].to_pylist())
 

@@ -81,7 +81,7 @@ def checkpoints(connection: Rows, oid: int) -> dict[ShardId, Checkpoint]:
 def record_table(intake: Intake, refresh_time: datetime) -> pa.Table:
     """Return all records of an intake as one Arrow table: the stream's columns and refresh_time (UTC without a zone)."""
     batches = [batch.records for shard in intake.shards for batch in shard.batches]
-    table = pa.Table.from_batches(batches, schema=RECORD_SCHEMA)
+    table = pa.Table.from_batches(batches, schema=batches[0].schema if batches else RECORD_SCHEMA)
     return table.append_column(
         pa.field(REFRESH_TIME, pa.timestamp("us")), pa.repeat(pa.scalar(refresh_time.replace(tzinfo=None), pa.timestamp("us")), len(table))
     )
@@ -210,12 +210,14 @@ def filtered_by_shard(connection: Connection, lowered: Lowered, kept: pa.Table) 
 def _quarantine(connection: Rows, view: RelationEntry, stream: str, records: pa.Table, rejected: list[Rejected], now: datetime) -> None:
     for one in rejected:
         record = records.slice(one.row, 1).to_pylist()[0]
+        payload = record["kinesis_data"]
         connection.execute(
-            "INSERT INTO nearshift.quarantine VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO nearshift.quarantine VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             [
                 now.replace(tzinfo=None), view.oid, stream, record["shard_id"], record["sequence_number"],
                 record["approximate_arrival_timestamp"], record["partition_key"], one.reason, one.code,
-                record["kinesis_data"][: limits.SUPER_BYTES_MAX],
+                payload[: limits.SUPER_BYTES_MAX] if payload is not None else None,
+                record.get("kafka_timestamp_type"), record.get("kafka_key"), record.get("kafka_headers"),
             ],
         )  # fmt: skip
 
