@@ -22,11 +22,26 @@ def _json_parse(call: Call) -> Value:
     lax = binder.setting("parse_super_null_on_error", "off")
     dedup = binder.setting("json_parse_dedup_attributes", "off")
     name = {(False, False): "json_parse", (True, False): "json_parse_lax", (False, True): "json_parse_dedup"}.get((lax, dedup))
+    if value.keeper is not None and name == "json_parse" and value.type.kind is Kind.VARBYTE:
+        parsed = _parsed_or_null(call, value)
+        failing = f"WHEN {parsed} IS NULL AND {value.sql} IS NOT NULL THEN nearshift_sql.json_parse({text})"
+        return Value(f"CASE {failing} ELSE {parsed} END", SUPER)
     return Value(f"nearshift_sql.{name or 'json_parse_lax_dedup'}({text})", SUPER)
+
+
+def _parsed_or_null(call: Call, value: Value) -> str:
+    """Return the column that holds the parsed document of a VARBYTE column, NULL where it is none.
+
+    A streaming view parses a record, asks whether it can, and keeps the payload if it cannot: with this column all three cost one parse.
+    """
+    assert value.keeper is not None, "the value stands in a source"
+    return value.keeper.keep(f"nearshift_sql.json_parse_lax(nearshift_sql.utf8_or_null({value.keeper.inner}))", call.binder.fresh)
 
 
 def _can_json_parse(call: Call) -> Value:
     value = call.values[0]
+    if value.keeper is not None and value.type.kind is Kind.VARBYTE:
+        return Value(f"CASE WHEN {value.sql} IS NOT NULL THEN {_parsed_or_null(call, value)} IS NOT NULL END", BOOLEAN)
     if value.type.kind is not Kind.VARBYTE:
         return Value(f"nearshift_sql.can_json_parse({value.sql})", BOOLEAN)
     # NULL stays NULL, bytes that are no text are no JSON.

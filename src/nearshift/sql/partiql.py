@@ -40,7 +40,9 @@ def path_value(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
 def navigate(binder: Binder, base: Base, rest: list[Part]) -> Value:
     """Return the value at the end of `rest`; raises InvalidSql (42809) when the base is no SUPER."""
     if not rest:
-        return base.value or Value(base.sql, base.type, base.label)
+        source = base.source
+        home = Extracted(source, base.stage, quote(base.sql_name)) if source is not None and not source.is_inline else None
+        return base.value or Value(base.sql, base.type, base.label, keeper=home)
     _check_navigable(binder, base, rest)
     label = next((part.node.name.lower() for part in reversed(rest) if isinstance(part.step, str)), base.label)
     source = base.source
