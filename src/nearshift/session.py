@@ -360,8 +360,10 @@ class Session:
         if self._is_failed:
             raise self._refusal()
         need = need_of(statement)
-        if self.is_read_only and need in {Need.LANE, Need.OWN}:
-            raise NearshiftError("cannot execute this statement in a read-only session", sqlstate="25006")
+        if need in {Need.LANE, Need.OWN} and self._may_only_read():
+            self._is_failed = self._block is Block.EXPLICIT
+            where = "session" if self.is_read_only else "transaction"
+            raise NearshiftError(f"cannot execute this statement in a read-only {where}", sqlstate="25006")
         is_own = self._block is Block.NONE and need in {Need.SNAPSHOT, Need.LANE}
         self._start_watch()
         try:
@@ -382,6 +384,10 @@ class Session:
                 self._finish(text)
             self._done(text, result.row_count or 0)
         return result
+
+    def _may_only_read(self) -> bool:
+        names = ("transaction_read_only", "default_transaction_read_only")
+        return self.is_read_only or any(self.settings.is_on(name) for name in names)
 
     def _begin(self, *, takes_lane: bool) -> None:
         self.tx.begin(takes_lane=takes_lane)
@@ -434,6 +440,7 @@ class Session:
         self._last_active = self.house.clock.monotonic()
         if self._has_timed_out and isinstance(error, Cancelled):
             error.message = "canceling statement due to statement timeout"
+            error.args = (error.message,)
         if is_own or self._block is not Block.EXPLICIT:
             if self.tx.is_open:
                 self.roll_back_here()
