@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nearshift.commands import access, copying, cursors, parameters, procedures, queries, schemas, tables, views
+from nearshift.commands import (
+    access,
+    altering,
+    copying,
+    cursors,
+    dropping,
+    emptying,
+    parameters,
+    procedures,
+    queries,
+    schemas,
+    tables,
+    views,
+)
 from nearshift.results import Result
 from nearshift.sql import statements as st
 
@@ -26,15 +39,15 @@ def dispatch(session: Session, statement: st.Statement) -> Result:  # noqa: C901
         case st.CreateTable():
             return tables.create_table(session, statement)
         case st.AlterTable():
-            return tables.alter_table(session, statement)
+            return altering.alter_table(session, statement)
         case st.Truncate():
-            return tables.truncate(session, statement)
+            return emptying.truncate(session, statement)
         case st.Drop():
-            return tables.drop(session, statement)
+            return dropping.drop(session, statement)
         case st.Comment():
-            return tables.comment(session, statement)
+            return altering.comment(session, statement)
         case st.Lock():
-            return tables.lock(session, statement)
+            return emptying.lock(session, statement)
         case st.CreateSchema() | st.CreateExternalSchema() | st.AlterSchema() | st.AlterExternalSchema():
             return schemas.change_schema(session, statement)
         case st.CreateView():

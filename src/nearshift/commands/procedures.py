@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nearshift.catalog import catalog
 from nearshift.catalog.catalog import Rows
 from nearshift.catalog.entities import ProcedureEntry
-from nearshift.commands import replaying, tables
+from nearshift.commands import emptying, replaying
 from nearshift.commands.assigning import assign
 from nearshift.commands.cursors import rows_cursor
 from nearshift.commands.results import rows_result
@@ -320,7 +320,7 @@ class SessionRunner:
         with self._scoped(scope):
             statement = parse_statement(sql)
             if isinstance(statement, st.Truncate):
-                tables.empty(self._session, self._session.relation(statement.name))
+                emptying.empty(self._session, self._session.relation(statement.name))
                 return Outcome("TRUNCATE")
             result = self._session.dispatch(statement)
             if result.columns is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nearshift.catalog.entities import RESERVED_SCHEMAS
-from nearshift.commands import cursors, parameters, procedures, tables
+from nearshift.commands import cursors, emptying, parameters, procedures
 from nearshift.commands.results import rows_result
 from nearshift.errors import NotSupported
 from nearshift.results import Result
@@ -34,7 +34,7 @@ def change(session: Session, statement: st.Insert | st.Update | st.Delete | st.M
     for schema, name in lowered.writes:
         if schema != "pg_temp":
             session.tx.touch(schema, name)
-            tables.rewritten(session, session.snapshot.relations[schema, name])
+            emptying.rewritten(session, session.snapshot.relations[schema, name])
     return Result(type(statement).__name__.upper(), row_count=count)
 
 

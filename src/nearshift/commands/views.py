@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from nearshift import storage
 from nearshift.catalog import catalog
 from nearshift.catalog.entities import RelationEntry, ViewState
-from nearshift.commands.tables import columns_of, drop_relation, storage_attributes
+from nearshift.commands.tables import columns_of, storage_attributes
 from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
 from nearshift.faults import crash_point
 from nearshift.results import Result, Severity
 from nearshift.sql import statements as st
 from nearshift.sql.lower import analyse, lower
 from nearshift.sql.names import fold
-from nearshift.sql.relations import BindContext, Lowered, RelationKind
+from nearshift.sql.relations import Lowered, RelationKind
 from nearshift.sql.shape import Shape
 from nearshift.values import with_variables
 from nearshift.views.delta import Delta, Full, decide_maintenance
@@ -219,6 +219,3 @@ def alter_materialized_view(session: Session, statement: st.AlterMaterializedVie
             catalog.set_owner(connection, entry.oid, fold(owner.text, owner.is_quoted, session.settings.rules))
     session.tx.touch_catalog()
     return Result("ALTER MATERIALIZED VIEW")
-
-
-__all__ = ["BindContext", "alter_materialized_view", "create_materialized_view", "create_view", "drop_relation", "refresh"]
