@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Set
 from typing import Final, assert_never
 
-from nearshift.generate import latest_image, load_sql, shared_sql
+from nearshift.generate import history, latest_image, latest_non_null, load_sql, shared_sql
 from nearshift.generate.loads import Declarations, Keeping, Load
 
 _MARK: Final = "-- Written by nearshift generate (text {}). Change nearshift.toml instead: once changed by hand, this file is yours.\n"
@@ -46,8 +46,11 @@ def _load(load: Load, declarations: Declarations, existing: Set[str]) -> str:
         case Keeping.LATEST_IMAGE:
             parts += [latest_image.tables(load, declarations), load_sql.audit_row(load, declarations)]
             parts += [latest_image.procedure(load, declarations)]
-        case Keeping.LATEST_NON_NULL | Keeping.HISTORY:
-            raise NotImplementedError
+        case Keeping.LATEST_NON_NULL:
+            parts += [latest_non_null.tables(load, declarations), load_sql.audit_row(load, declarations)]
+            parts += [latest_non_null.procedure(load, declarations)]
+        case Keeping.HISTORY:
+            parts += [history.tables(load, declarations), load_sql.audit_row(load, declarations), history.procedure(load, declarations)]
         case _:
             assert_never(load.keeping)
     return "\n".join(part for part in parts if part)

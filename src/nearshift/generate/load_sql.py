@@ -13,7 +13,7 @@ _EVENT: Final = """\
 -- @misfit shows the values that were there and did not fit.
 CREATE MATERIALIZED VIEW @view AS
 SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, @keys, c.is_removed,
-       timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second' AS changed_at,
+       dateadd(us, (c.change_us % 1000000)::integer, timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second') AS changed_at,
        @columns,
        @reject_reason AS reject_reason
 FROM @change_view c

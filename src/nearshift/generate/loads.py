@@ -21,6 +21,7 @@ _NAME: Final = re.compile(r"^[a-z_][a-z0-9_]{0,99}$")
 _TAKEN: Final = frozenset({
     "refresh_time", "shard_id", "sequence_number", "event_id", "change_us", "key_hash", "pk", "sk", "is_removed", "is_expired",
     "reject_reason", "changed_at", "loaded_at", "place", "valid_from", "valid_to", "is_current", "version", "cut_version",
+    "image_hash", "hash_before",
 })  # fmt: skip
 _LEAVES: Final = frozenset({"S", "N", "B", "BOOL", "SS", "NS", "BS", "L", "M"})
 _TYPES: Final = frozenset({
@@ -63,6 +64,16 @@ class Load:
     def tombstone(self) -> str:
         """The table of what was removed."""
         return f"{self.name}_tombstone"
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """The tables and views that are made for it."""
+        beside = {
+            Keeping.LATEST_IMAGE: (self.tombstone,),
+            Keeping.LATEST_NON_NULL: (self.tombstone, f"{self.name}_version"),
+            Keeping.HISTORY: (f"{self.name}_history",),
+        }
+        return (self.name, self.view, f"{self.name}_misfit", *beside[self.keeping])
 
     @property
     def stage(self) -> str:
@@ -117,8 +128,8 @@ def _load(declared: Fact | Dimension, key: str, source: Source) -> Load:
     columns = tuple(_column(column, f"{key}.columns[{index}]", source) for index, column in enumerate(declared.columns))
     names = [column.name for column in columns]
     for index, name in enumerate(names):
-        if names.index(name) != index:
-            _refuse(f"{key}.columns[{index}].name", f'"{name}" is used twice')
+        if names.index(name) != index or name.removesuffix("_version") in names[:index] + names[index + 1 :]:
+            _refuse(f"{key}.columns[{index}].name", f'"{name}" is used twice', "A column and its version need a name each.")
     if isinstance(declared, Fact):
         keeping = Keeping.LATEST_IMAGE if declared.mode == "latest-image" else Keeping.LATEST_NON_NULL
     else:
@@ -209,7 +220,7 @@ def _refuse_twins(declarations: Declarations) -> None:
     names = declarations.names
     taken = {names.stream_view, names.change_view, names.audit_table, names.rejected_view}
     for load in declarations.loads:
-        for name in (load.name, load.view, load.tombstone, f"{load.name}_misfit"):
+        for name in load.relations:
             if name in taken:
-                _refuse("facts" if declarations.loads else "dimensions", f'the name "{name}" is used twice', "Rename one of the two.")
+                _refuse("facts", f'the name "{name}" is used twice', "Rename one of the facts and dimensions.")
             taken.add(name)

@@ -1,11 +1,11 @@
--- Written by nearshift generate (text f147232626b59b83). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 64b0ca562c1f2ecb). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of customer_dim's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
 -- customer_dim_misfit shows the values that were there and did not fit.
 CREATE MATERIALIZED VIEW mv_customer_dim_event AS
 SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.pk, c.sk, c.is_removed,
-       timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second' AS changed_at,
+       dateadd(us, (c.change_us % 1000000)::integer, timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second') AS changed_at,
        nullif(split_part(c.pk, '#', 2), '')::varchar(64) AS customer_id,
        c.new_image."email"."S"::varchar(320) AS email,
        c.new_image."isActive"."BOOL"::boolean AS is_active,
@@ -66,7 +66,6 @@ DECLARE
   v_changes bigint := 0;
   v_staged bigint := 0;
   v_stale bigint := 0;
-  v_rows bigint := 0;
   v_written bigint := 0;
   v_removed bigint := 0;
 BEGIN
@@ -91,20 +90,18 @@ BEGIN
         FROM mv_customer_dim_event e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to AND e.reject_reason IS NULL) ranked
   WHERE place = 1;
-  SELECT count(*) INTO v_staged FROM stage_customer_dim;
 
   -- a change that is not newer than what is known of its item came late or twice
   DELETE FROM stage_customer_dim USING customer_dim f
   WHERE f.key_hash = stage_customer_dim.key_hash AND f.pk = stage_customer_dim.pk AND f.sk = stage_customer_dim.sk
     AND (f.change_us > stage_customer_dim.change_us
          OR (f.change_us = stage_customer_dim.change_us AND lpad(f.sequence_number, 128, '0') >= lpad(stage_customer_dim.sequence_number, 128, '0')));
-  GET DIAGNOSTICS v_stale := ROW_COUNT;
   DELETE FROM stage_customer_dim USING customer_dim_tombstone t
   WHERE t.key_hash = stage_customer_dim.key_hash AND t.pk = stage_customer_dim.pk AND t.sk = stage_customer_dim.sk
     AND (t.change_us > stage_customer_dim.change_us
          OR (t.change_us = stage_customer_dim.change_us AND lpad(t.sequence_number, 128, '0') >= lpad(stage_customer_dim.sequence_number, 128, '0')));
-  GET DIAGNOSTICS v_rows := ROW_COUNT;
-  v_stale := v_stale + v_rows;
+  SELECT count(*) INTO v_staged FROM stage_customer_dim;
+  v_stale := v_changes - v_staged;
 
   DELETE FROM customer_dim USING stage_customer_dim s
   WHERE customer_dim.key_hash = s.key_hash AND customer_dim.pk = s.pk AND customer_dim.sk = s.sk;
@@ -125,7 +122,7 @@ BEGIN
 
   UPDATE load_audit
   SET status = 'Complete', finished_at = getdate(), watermark = greatest(watermark, v_to), run_count = run_count + 1,
-      change_count = change_count + v_changes, stale_count = stale_count + v_changes - v_staged + v_stale,
+      change_count = change_count + v_changes, stale_count = stale_count + v_stale,
       written_count = written_count + v_written, removed_count = removed_count + v_removed
   WHERE load_name = 'customer_dim';
   COMMIT;

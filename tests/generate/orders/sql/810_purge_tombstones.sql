@@ -1,4 +1,4 @@
--- Written by nearshift generate (text 70e1aba3daf6e8c3). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 1e8a8039a9e84001). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- Forgets tombstones older than keep_days. A stream keeps records for 365 days at most: choose no fewer days than your stream's
@@ -10,6 +10,7 @@ DECLARE
 BEGIN
   v_before := date_part(epoch, dateadd(day, -keep_days, getdate()))::bigint * 1000000;
   DELETE FROM order_fact_tombstone WHERE change_us < v_before;
+  DELETE FROM claim_fact_tombstone WHERE change_us < v_before;
   DELETE FROM customer_dim_tombstone WHERE change_us < v_before;
 END;
 $$ LANGUAGE plpgsql;
