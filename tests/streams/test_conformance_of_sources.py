@@ -1,4 +1,4 @@
-"""One suite for everything that calls itself a Source: in memory, polled with failures by chance, and Kinesis on the local stand-in."""
+"""One suite for everything that calls itself a Source: in memory, polled with failures by chance, the stand-in of Kinesis, and Kafka."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import boto3
 import pytest
@@ -24,6 +24,7 @@ from nearshift import limits
 from nearshift.clock import ManualClock
 from nearshift.errors import StreamError
 from nearshift.streams.checkpoint import Action, Checkpoint, Decision, GapReason, decide_continuity, decide_opening
+from nearshift.streams.kafka import Brokers, KafkaSource
 from nearshift.streams.kinesis import Access, KinesisCalls, open_stream, stream_metrics
 from nearshift.streams.memory import Fault, MemoryStream
 from nearshift.streams.metrics import Metric
@@ -32,26 +33,38 @@ from nearshift.streams.reader import ShardReader, Source
 from nearshift.streams.record import END, OLDEST, ShardId, at_time, parse_position
 from nearshift.streams.roles import assume_roles
 from nearshift.streams.shards import plan_shards
+from nearshift.testing.mock_kafka import MockCluster
 from nearshift.testing.scripted import FaultyCalls, MemoryCalls
 
-FIRST = ShardId("shardId-000000000000")
+Kind = Literal["memory", "faulty", "kinesis", "kafka"]
 Row = tuple[str, str, str, bytes]  # shard, sequence number, partition key, payload
 
 
 class Backend(Protocol):
-    """A stream of a kind, and a way to write to it, reshard it and make it fail."""
+    """A stream of a kind, and a way to write to it and make it fail."""
+
+    first: ShardId
+    missing: ShardId
 
     def source(self) -> Source: ...
     def put(self, key: str, *payloads: bytes) -> None: ...
+    def disturb(self) -> None: ...
+
+
+class Sharded(Backend, Protocol):
+    """One whose shards come and go at will, and that knows times: the mock cluster of Kafka does neither."""
+
     def split(self, shard: ShardId) -> None: ...
     def merge(self, left: ShardId, right: ShardId) -> None: ...
     def reshard(self, count: int) -> None: ...
     def trim(self, shard: ShardId) -> None: ...
     def recreate(self) -> None: ...
-    def disturb(self) -> None: ...
 
 
 class MemoryBackend:
+    first = ShardId("shardId-000000000000")
+    missing = ShardId("shardId-000000000099")
+
     def __init__(self) -> None:
         self.stream = MemoryStream("s", clock=ManualClock())
 
@@ -97,6 +110,9 @@ class FaultyBackend(MemoryBackend):
 
 class KinesisBackend:
     """A stream of its own on the stand-in that the module shares."""
+
+    first = ShardId("shardId-000000000000")
+    missing = ShardId("shardId-000000000099")
 
     def __init__(self, url: str, name: str) -> None:
         self.url = url
@@ -205,18 +221,69 @@ def _await_port(port: int, process: subprocess.Popen[bytes]) -> None:
             return
 
 
-@pytest.fixture(params=["memory", "faulty", "kinesis"])
+class KafkaBackend:
+    """A topic of its own on the mock cluster that the module shares."""
+
+    first = ShardId("0")
+    missing = ShardId("99")
+
+    def __init__(self, cluster: MockCluster, topic: str) -> None:
+        self.cluster = cluster
+        self.topic = topic
+        self.sources: list[KafkaSource] = []
+        cluster.create(topic)
+
+    def source(self) -> Source:
+        source = KafkaSource(self.topic, Brokers((self.cluster.address,)))
+        self.sources.append(source)
+        return source
+
+    def put(self, key: str, *payloads: bytes) -> None:
+        self.cluster.put(self.topic, *payloads, key=key.encode() or None)
+
+    def disturb(self) -> None:
+        """Have the next fetches fail: not the leader, timed out, replica not there."""
+        self.cluster.fail(MockCluster.FETCH, 6, 7, 9)
+
+    def close(self) -> None:
+        for source in self.sources:
+            source.close()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[MockCluster]:
+    pytest.importorskip("confluent_kafka", reason="THE EXTRA nearshift[kafka] IS NOT INSTALLED: Kafka is not tested")
+    found = MockCluster()
+    yield found
+    found.close()
+
+
+def _backend(kind: Kind, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    match kind:
+        case "memory":
+            yield MemoryBackend()
+        case "faulty":
+            yield FaultyBackend()
+        case "kafka":
+            kafka = KafkaBackend(request.getfixturevalue("cluster"), f"s-{time.monotonic_ns()}")
+            yield kafka
+            kafka.close()
+        case "kinesis":
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+            kinesis = KinesisBackend(request.getfixturevalue("standin"), f"s-{time.monotonic_ns()}")
+            yield kinesis
+            kinesis.close()
+
+
+@pytest.fixture(params=["memory", "faulty", "kinesis", "kafka"])
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
-    if request.param == "memory":
-        yield MemoryBackend()
-    elif request.param == "faulty":
-        yield FaultyBackend()
-    else:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        kinesis = KinesisBackend(request.getfixturevalue("standin"), f"s-{time.monotonic_ns()}")
-        yield kinesis
-        kinesis.close()
+    yield from _backend(request.param, request, monkeypatch)
+
+
+@pytest.fixture(params=["memory", "faulty", "kinesis"])
+def sharded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sharded]:
+    yield from _backend(request.param, request, monkeypatch)
 
 
 @dataclass
@@ -286,7 +353,7 @@ def open_shards(source: Source) -> list[ShardId]:
 
 
 def test_an_empty_shard_is_at_its_tip_and_its_position_stays(backend: Backend) -> None:
-    reader = backend.source().open(FIRST, OLDEST)
+    reader = backend.source().open(backend.first, OLDEST)
     batch = reader.read(limit_records=10)
     while not batch.is_at_tip:
         batch = reader.read(limit_records=10)
@@ -296,7 +363,7 @@ def test_an_empty_shard_is_at_its_tip_and_its_position_stays(backend: Backend) -
 
 def test_a_reader_opened_at_the_end_has_nothing_to_read(backend: Backend) -> None:
     backend.put("k", b"1")
-    batch = backend.source().open(FIRST, END).read(limit_records=10)
+    batch = backend.source().open(backend.first, END).read(limit_records=10)
     assert (batch.count, batch.is_end, batch.is_at_tip) == (0, True, True)
 
 
@@ -336,13 +403,13 @@ def test_failures_between_the_reads_change_nothing(backend: Backend) -> None:
 
 def test_each_row_has_its_shard_a_growing_sequence_number_its_key_and_its_arrival(backend: Backend) -> None:
     backend.put("a", b"x", b"", b"\x00\xff")
-    reader = backend.source().open(FIRST, OLDEST)
+    reader = backend.source().open(backend.first, OLDEST)
     batch = reader.read(limit_records=10)
     while batch.count == 0:
         batch = reader.read(limit_records=10)
     rows = batch.records.to_pylist()
     assert [row["kinesis_data"] for row in rows] == [b"x", b"", b"\x00\xff"]
-    assert [row["shard_id"] for row in rows] == [FIRST] * 3
+    assert [row["shard_id"] for row in rows] == [backend.first] * 3
     assert [row["partition_key"] for row in rows] == ["a"] * 3
     numbers = [int(row["sequence_number"]) for row in rows]
     assert numbers == sorted(set(numbers))
@@ -350,25 +417,25 @@ def test_each_row_has_its_shard_a_growing_sequence_number_its_key_and_its_arriva
     assert batch.payload_bytes == 3
 
 
-def test_splits_and_merges_under_a_lagging_reader_keep_the_order_of_each_key(backend: Backend) -> None:
-    source = backend.source()
+def test_splits_and_merges_under_a_lagging_reader_keep_the_order_of_each_key(sharded: Sharded) -> None:
+    source = sharded.source()
     consumer = Consumer(source, limit=3)
     keys = [f"key-{number}" for number in range(5)]
     counter = 0
     for round_number in range(6):
         for key in keys:
-            backend.put(key, str(counter).encode(), str(counter + 1).encode())
+            sharded.put(key, str(counter).encode(), str(counter + 1).encode())
             counter += 2
         shards = open_shards(source)
         if round_number in {0, 1, 3}:
-            backend.split(shards[0])
+            sharded.split(shards[0])
         elif round_number == 2:
-            backend.reshard(2 * len(shards) if len(shards) < 4 else 2)
+            sharded.reshard(2 * len(shards) if len(shards) < 4 else 2)
         else:
             parent = next(shard for shard in source.shards() if len(shard.parents) == 1)
             siblings = [shard.id for shard in source.shards() if shard.parents == parent.parents and not shard.is_closed]
             if len(siblings) == 2:
-                backend.merge(siblings[0], siblings[1])
+                sharded.merge(siblings[0], siblings[1])
         consumer.step()
         if round_number % 2:
             consumer.restart()
@@ -380,15 +447,15 @@ def test_splits_and_merges_under_a_lagging_reader_keep_the_order_of_each_key(bac
     assert not [decision for decision in consumer.decisions if decision.action is Action.GAP]
 
 
-def test_a_shard_that_is_closed_at_the_start_is_read_before_its_children_and_names_them(backend: Backend) -> None:
-    backend.put("k", b"1", b"2")
-    backend.split(FIRST)
-    backend.put("k", b"3")
-    source = backend.source()
-    children = {shard.id for shard in source.shards() if FIRST in shard.parents}
+def test_a_shard_that_is_closed_at_the_start_is_read_before_its_children_and_names_them(sharded: Sharded) -> None:
+    sharded.put("k", b"1", b"2")
+    sharded.split(sharded.first)
+    sharded.put("k", b"3")
+    source = sharded.source()
+    children = {shard.id for shard in source.shards() if sharded.first in shard.parents}
     assert len(children) == 2
     assert Consumer(source).drain() == [b"1", b"2", b"3"]
-    reader = source.open(FIRST, OLDEST)
+    reader = source.open(sharded.first, OLDEST)
     batch = reader.read(limit_records=10)
     while not batch.is_end:
         batch = reader.read(limit_records=10)
@@ -396,57 +463,57 @@ def test_a_shard_that_is_closed_at_the_start_is_read_before_its_children_and_nam
     assert reader.read(limit_records=10).is_end
 
 
-def test_merged_parents_are_both_read_before_their_child(backend: Backend) -> None:
-    backend.split(FIRST)
-    source = backend.source()
+def test_merged_parents_are_both_read_before_their_child(sharded: Sharded) -> None:
+    sharded.split(sharded.first)
+    source = sharded.source()
     for number in range(8):
-        backend.put(f"key-{number}", b"1")
+        sharded.put(f"key-{number}", b"1")
     left, right = open_shards(source)
-    backend.merge(left, right)
+    sharded.merge(left, right)
     for number in range(8):
-        backend.put(f"key-{number}", b"2")
+        sharded.put(f"key-{number}", b"2")
     consumer = Consumer(source, limit=1)
     consumer.drain()
     assert by_key(consumer) == {f"key-{number}": [1, 2] for number in range(8)}
 
 
-def test_records_trimmed_behind_a_checkpoint_are_a_gap_that_is_reported(backend: Backend) -> None:
-    backend.put("k", b"1", b"2")
-    consumer = Consumer(backend.source(), limit=1)
+def test_records_trimmed_behind_a_checkpoint_are_a_gap_that_is_reported(sharded: Sharded) -> None:
+    sharded.put("k", b"1", b"2")
+    consumer = Consumer(sharded.source(), limit=1)
     while not consumer.rows:
         consumer.step()
     consumer.restart()
-    backend.trim(FIRST)
-    backend.put("k", b"3")
+    sharded.trim(sharded.first)
+    sharded.put("k", b"3")
     consumer.drain()
     assert [row[3] for row in consumer.rows] == [b"1", b"3"]
     assert [decision.reason for decision in consumer.decisions if decision.action is Action.GAP] == [GapReason.TRIMMED]
 
 
-def test_records_trimmed_with_none_after_them_are_a_gap_too(backend: Backend) -> None:
-    backend.put("k", b"1", b"2")
-    consumer = Consumer(backend.source(), limit=1)
+def test_records_trimmed_with_none_after_them_are_a_gap_too(sharded: Sharded) -> None:
+    sharded.put("k", b"1", b"2")
+    consumer = Consumer(sharded.source(), limit=1)
     while not consumer.rows:
         consumer.step()
     consumer.restart()
-    backend.trim(FIRST)
+    sharded.trim(sharded.first)
     consumer.step()
     while consumer.decisions[-1].action is Action.WAIT:
         consumer.step()
     assert consumer.decisions[-1].reason is GapReason.EMPTIED
 
 
-def test_a_stream_made_again_is_noticed_by_open_readers_and_by_checkpoints(backend: Backend) -> None:
-    backend.put("k", b"old")
-    source = backend.source()
+def test_a_stream_made_again_is_noticed_by_open_readers_and_by_checkpoints(sharded: Sharded) -> None:
+    sharded.put("k", b"old")
+    source = sharded.source()
     consumer = Consumer(source)
     consumer.drain()
     before = source.describe().identity
-    reader = source.open(FIRST, OLDEST)
-    backend.recreate()
-    backend.put("k", b"new")
+    reader = source.open(sharded.first, OLDEST)
+    sharded.recreate()
+    sharded.put("k", b"new")
     with pytest.raises(StreamError):
-        consumer.readers[FIRST].read(limit_records=10)
+        consumer.readers[sharded.first].read(limit_records=10)
     with pytest.raises(StreamError, match="deleted and created again"):
         reader.read(limit_records=10)
     assert source.describe().identity != before
@@ -456,10 +523,10 @@ def test_a_stream_made_again_is_noticed_by_open_readers_and_by_checkpoints(backe
     assert consumer.drain() == [b"old", b"new"]
 
 
-def test_a_position_in_time_gives_what_arrived_since(backend: Backend) -> None:
-    backend.put("k", b"1")
-    source = backend.source()
-    reader = source.open(FIRST, at_time(datetime(2020, 1, 1, tzinfo=UTC)))
+def test_a_position_in_time_gives_what_arrived_since(sharded: Sharded) -> None:
+    sharded.put("k", b"1")
+    source = sharded.source()
+    reader = source.open(sharded.first, at_time(datetime(2020, 1, 1, tzinfo=UTC)))
     found: list[bytes] = []
     for _ in range(20):
         found += reader.read(limit_records=10).records.column("kinesis_data").to_pylist()
@@ -468,8 +535,8 @@ def test_a_position_in_time_gives_what_arrived_since(backend: Backend) -> None:
 
 def test_a_shard_that_never_was_is_an_error_of_its_own(backend: Backend) -> None:
     source = backend.source()
-    with pytest.raises(StreamError, match="shardId-000000000099") as caught:
-        source.open(ShardId("shardId-000000000099"), OLDEST).read(limit_records=10)
+    with pytest.raises(StreamError, match=backend.missing) as caught:
+        source.open(backend.missing, OLDEST).read(limit_records=10)
     assert caught.value.sqlstate == "42704"
 
 
@@ -492,7 +559,7 @@ def test_a_stream_that_never_was_is_unknown(kinesis: KinesisBackend) -> None:
 
 def test_kinesis_that_goes_on_throttling_ends_the_read_and_not_the_reader(kinesis: KinesisBackend) -> None:
     kinesis.put("k", b"1")
-    reader = kinesis.source().open(FIRST, OLDEST)
+    reader = kinesis.source().open(kinesis.first, OLDEST)
     kinesis.order(command="throttle", operation="GetRecords", times=limits.STREAM_RETRIES_MAX + 1)
     with pytest.raises(StreamError, match="read too often"):
         reader.read(limit_records=10)

@@ -33,6 +33,8 @@ log = logging.getLogger("nearshift.kafka")
 _TIMESTAMP_TYPES: Final = ("U", "C", "L")  # librdkafka's numbers: not available, create time, log append time
 _TLS_PORT: Final = "9094"  # of MSK for brokers that ask for no proof ("Port information", Amazon MSK)
 _SLICE_SECONDS: Final = 0.2  # a closed source ends a wait within this
+_ASK_SECONDS: Final = 2.0
+_HINT: Final = "Look whether the brokers of the external schema's URI can be reached."
 _FETCH_KIB: Final = limits.GET_RECORDS_BYTES_MAX // limits.KIB
 
 
@@ -50,7 +52,7 @@ class Brokers:
             "group.id": "nearshift", "enable.auto.commit": False, "enable.auto.offset.store": False, "auto.offset.reset": "error",
             "isolation.level": "read_committed", "enable.partition.eof": True, "fetch.wait.max.ms": 50,
             "queued.max.messages.kbytes": 2 * _FETCH_KIB, "fetch.message.max.bytes": limits.MIB, "client.id": "nearshift",
-            "topic.metadata.refresh.interval.ms": 30_000, "reconnect.backoff.max.ms": 1_000, "logger": log,
+            "topic.metadata.refresh.interval.ms": 30_000, "reconnect.backoff.max.ms": 1_000, "fetch.error.backoff.ms": 100, "logger": log,
         }  # fmt: skip
 
 
@@ -107,8 +109,7 @@ class KafkaSource:
 
     def connect(self) -> confluent_kafka.Consumer:
         """Return a new client of the cluster. Raises Cancelled when the source is closed."""
-        if self.is_closed:
-            raise Cancelled(f'reading topic "{self._topic}" was stopped')
+        self.check()
         return self._library.Consumer(self._brokers.settings())  # type: ignore[no-any-return]
 
     def failure(self, error: Any, partition: int | None = None) -> StreamError:
@@ -122,8 +123,7 @@ class KafkaSource:
             case codes.TOPIC_AUTHORIZATION_FAILED | codes.CLUSTER_AUTHORIZATION_FAILED | codes.GROUP_AUTHORIZATION_FAILED:
                 return StreamError(f"{place} may not be read", sqlstate="42501", detail=detail)
             case _:
-                hint = "Look whether the brokers of the external schema's URI can be reached."
-                return StreamError(f"{place} could not be read", detail=detail, hint=hint)
+                return StreamError(f"{place} could not be read", detail=detail, hint=_HINT)
 
     def is_reset(self, error: Any) -> bool:
         """Tell whether an error says that the offset asked for is not in the partition."""
@@ -145,6 +145,35 @@ class KafkaSource:
         except self._library.KafkaException as error:
             raise self.failure(error.args[0], partition) from error
 
+    def ask(self, act: Any, *arguments: Any, partition: int | None = None) -> Any:
+        """Ask the brokers until they answer, within bounds. Raises StreamError, and Cancelled when the source is closed."""
+        deadline = self._clock.monotonic() + limits.STREAM_ANSWER_SECONDS_MAX
+        while True:
+            try:
+                answer = act(*arguments, timeout=min(_ASK_SECONDS, limits.STREAM_ANSWER_SECONDS_MAX))
+            except self._library.KafkaException as error:
+                answer, failure = None, error
+                if not error.args[0].retriable() and error.args[0].code() not in self._transient():
+                    raise self.failure(error.args[0], partition) from error
+            else:
+                failure = None
+            if answer is not None:
+                return answer
+            self.check()
+            if self._clock.monotonic() > deadline:
+                if failure is not None:
+                    raise self.failure(failure.args[0], partition) from failure
+                raise StreamError(f'topic "{self._topic}" did not answer in time', hint=_HINT)
+
+    def _transient(self) -> set[int]:
+        codes = self._library.KafkaError
+        return {codes._TRANSPORT, codes._TIMED_OUT, codes._ALL_BROKERS_DOWN, codes._RESOLVE, codes._WAIT_COORD}
+
+    def check(self) -> None:
+        """Raise Cancelled when the source is closed."""
+        if self.is_closed:
+            raise Cancelled(f'reading topic "{self._topic}" was stopped')
+
     def place(self, partition: int, offset: int | None = None) -> Any:
         """Return a partition of the topic, at an offset if one is given."""
         found = self._library.TopicPartition
@@ -154,7 +183,7 @@ class KafkaSource:
         with self._lock:
             if self._client is None:
                 self._client = self.connect()
-            found = self.call(self._client.list_topics, self._topic, timeout=limits.STREAM_ANSWER_SECONDS_MAX)
+            found = self.ask(self._client.list_topics, self._topic)
         error = found.topics[self._topic].error
         if error is not None:
             raise self.failure(error)
@@ -181,13 +210,8 @@ class KafkaReader:
             return self._batch([], 0, asked_at)
         if self._client is None:
             self._client = self._source.connect()
-        bounds = self._source.call(
-            self._client.get_watermark_offsets, self._source.place(self._partition), partition=self._partition,
-            timeout=limits.STREAM_ANSWER_SECONDS_MAX,
-        )  # fmt: skip
-        if bounds is None:
-            raise StreamError(f'topic "{self._source.name}", partition {self._partition} did not tell its offsets in time')
-        oldest, following = bounds
+        place = self._source.place(self._partition)
+        oldest, following = self._source.ask(self._client.get_watermark_offsets, place, partition=self._partition)
         is_placed = self._offset is not None and oldest <= self._offset <= following
         overlap = None if is_placed else self._take_up(oldest, following)
         if overlap is not None and overlap.found is None:
@@ -204,13 +228,22 @@ class KafkaReader:
         expected = self._position.sequence_number
         start = oldest if expected is None else int(expected) + 1
         if expected is None:
-            self._assign(oldest)
+            self._assign(oldest if self._position.instant is None else self._offset_at(self._position.instant, following))
             return None
         if start > following:
             self._position, self._offset = OLDEST, None
             return Overlap(expected, None)
         self._assign(max(start, oldest))
         return Overlap(expected, expected if start >= oldest else SequenceNumber(str(oldest)))
+
+    def _offset_at(self, instant: datetime, following: int) -> int:
+        """Return the offset of the first record that arrived at an instant or later; the next one if there is none."""
+        assert self._client is not None, "reading has a connection"
+        asked = [self._source.place(self._partition, int(instant.timestamp() * 1000))]
+        (found,) = self._source.ask(self._client.offsets_for_times, asked, partition=self._partition)
+        if found.error is not None:
+            raise self._source.failure(found.error, self._partition)
+        return following if found.offset < 0 else int(found.offset)
 
     def _assign(self, offset: int) -> None:
         assert self._client is not None, "reading has a connection"
@@ -297,7 +330,7 @@ def _to_arrow(partition: int, messages: Sequence[Any]) -> pa.RecordBatch:
 
 
 def _headers(found: Sequence[tuple[str, bytes | None]] | None) -> str | None:
-    """Return headers as the JSON of an object: a value is text or, where it is not UTF-8, hexadecimal. The last of a repeated key counts."""
+    """Return headers as the JSON of an object: a value is text or, where it is not UTF-8, in hexadecimal. The last of equal keys counts."""
     if not found:
         return None
     return json.dumps({key: None if value is None else _text(value) for key, value in found})

@@ -6,10 +6,10 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-import confluent_kafka
-
 
 def _load() -> Any:
+    import confluent_kafka
+
     libraries = Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs"
     library = ctypes.CDLL(str(next(libraries.glob("librdkafka-*.so*"))))
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
@@ -51,6 +51,8 @@ class MockCluster:
 
     def put(self, topic: str, *values: bytes | None, partition: int = 0, key: bytes | None = b"k", headers: Any = None) -> None:
         """Append records, each after the one before."""
+        import confluent_kafka
+
         producer = confluent_kafka.Producer({"bootstrap.servers": self.address, "message.max.bytes": 4_000_000, "linger.ms": 0})
         for value in values:
             producer.produce(topic, value, key, partition=partition, headers=headers)
