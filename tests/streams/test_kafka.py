@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("confluent_kafka", reason="THE EXTRA nearshift[kafka] IS NOT INSTALLED: Kafka is not tested")
+confluent_kafka = pytest.importorskip("confluent_kafka", reason="THE EXTRA nearshift[kafka] IS NOT INSTALLED: Kafka is not tested")
 
 from nearshift.errors import Cancelled, ConfigurationError, StreamError
 from nearshift.streams.checkpoint import Action, Checkpoint, GapReason, decide_continuity
@@ -213,3 +213,17 @@ def test_without_the_library_there_is_one_clear_message(monkeypatch: pytest.Monk
     with pytest.raises(ConfigurationError) as caught:
         KafkaSource("t", Brokers(("127.0.0.1:9",)))
     assert caught.value.hint == "Install it: pip install 'nearshift[kafka]'"
+
+
+def test_markers_of_transactions_are_passed_over(cluster: MockCluster, source: KafkaSource, topic: str) -> None:
+    producer = confluent_kafka.Producer({"bootstrap.servers": cluster.address, "transactional.id": topic})
+    producer.init_transactions(10)
+    for value in (b"1", b"2"):
+        producer.begin_transaction()
+        producer.produce(topic, value, partition=0)
+        producer.commit_transaction(10)
+    found, position = drain(source, limit=1, restarts=True)
+    assert found == [b"1", b"2"]
+    assert position == after("3")  # two records, and a marker behind each
+    cluster.put(topic, b"3")
+    assert drain(source, position) == ([b"3"], after("4"))

@@ -1,7 +1,6 @@
 """The seam between streams and the views that read them: what a source of records promises, whichever system is behind it.
 
-Kinesis, a stream in memory and files implement it; a Kafka topic would too (a partition is a shard, its offset plus nothing else the
-sequence number). The rules every implementation keeps, and `tests/streams/test_conformance_of_sources.py` checks:
+Kinesis, Kafka's topics (a partition is a shard, an offset a sequence number), a stream in memory and files implement it. The rules every implementation keeps, and `tests/streams/test_conformance_of_sources.py` checks:
 
 1. A reader opened at a Position gives every later record of the shard once, in order, whatever failed in between.
 2. `Batch.next` of any batch, opened anew, goes on with exactly the next record.
