@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from nearshift.commands.results import arrow_table
 from nearshift.errors import InvalidSql, NearshiftError, NotSupported
 from nearshift.results import Notice, Result, TransactionStatus
 from nearshift.sql.lexer import TokenKind, tokens
@@ -133,10 +134,8 @@ class Cursor:
                 self._table, self.description = None, None
                 continue
             labels = [column.name for column in result.columns]
-            if batches:
-                self._table = pa.Table.from_batches(batches).rename_columns(labels)
-            else:
-                self._table = pa.table([pa.array([], pa.string()) for _label in labels], names=labels)
+            found = pa.Table.from_batches(batches) if batches else arrow_table(result.columns, [])
+            self._table = found.rename_columns(labels)
             self.description = [
                 (c.name, c.type.oid, None, c.type.width, c.type.precision, c.type.scale, c.is_nullable) for c in result.columns
             ]

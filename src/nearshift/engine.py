@@ -29,6 +29,8 @@ log = logging.getLogger("nearshift.engine")
 HAS_PRIVATE_CALLS = hasattr(duckdb.DuckDBPyConnection, "_bind") and hasattr(duckdb.DuckDBPyConnection, "_submit")
 
 _FORCE_INTERVAL_SECONDS = 30.0
+_open_files: set[Path] = set()
+_open_lock = threading.Lock()
 _CONFIG = {
     "integer_division": "true",
     "default_null_order": "nulls_last_on_asc_first_on_desc",
@@ -183,8 +185,8 @@ class Connection:
             result = self._guard(self._raw._submit, sql, list(values) or None, "stream", limits.RESULT_BATCH_ROWS)
             reader = self._guard(result.arrow_reader)
         else:
-            result = self._guard(self._raw.execute, sql, list(values) or None)
-            reader = self._guard(result.to_arrow_reader, limits.RESULT_BATCH_ROWS)
+            relation = self._guard(self._raw.sql, sql, params=list(values) or None)
+            reader = self._guard(relation.to_arrow_reader, limits.RESULT_BATCH_ROWS)
         self._reader = reader
         return self._batches(reader)
 
@@ -282,10 +284,19 @@ class Engine:
             config["memory_limit"] = f"{memory_limit_mib}MiB"
         if threads is not None:
             config["threads"] = str(threads)
-        try:
-            raw = duckdb.connect(":memory:" if path is None else str(path), config=config)
-        except (duckdb.Error, OSError) as error:
-            raise translate(error, path=path) from error
+        file = None if path is None else path.resolve()
+        with _open_lock:
+            # DuckDB would give this process the same database again, with which two lanes and two catalogs would quarrel.
+            if file is not None and file in _open_files:
+                raise Conflict(
+                    f'the warehouse file "{path}" is in use by this process', sqlstate="55006", hint="Use the warehouse that is open."
+                )
+            try:
+                raw = duckdb.connect(":memory:" if path is None else str(path), config=config)
+            except (duckdb.Error, OSError) as error:
+                raise translate(error, path=path) from error
+            if file is not None:
+                _open_files.add(file)
         engine = cls(path, raw)
         connection = engine.connect()
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -350,6 +361,8 @@ class Engine:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Close the file; connections still open fail from now on."""
-        with contextlib.suppress(duckdb.Error):
+        """Close the file; connections still open fail from now on. Closing twice is harmless."""
+        with _open_lock, contextlib.suppress(duckdb.Error):
             self._raw.close()
+            if self.path is not None:
+                _open_files.discard(self.path.resolve())
