@@ -49,6 +49,10 @@ PAIRS = {
         view('SELECT s.payload."eventName"::varchar(9) AS e FROM v s').replace(CASE, ""),
         view('SELECT s.payload."eventName"::varchar(9) AS e FROM v s'),
     ),
+    "case-at-run-time": (
+        procedure('INSERT INTO fact SELECT s.payload."Keys"."pk"."N"::int FROM v s;'),
+        procedure("INSERT INTO fact SELECT s.payload.keys.pk.n::int FROM v s;"),
+    ),
     "stream-case": (
         streaming('SELECT kinesis_data FROM kds."Orders"').replace(CASE, ""),
         streaming('SELECT kinesis_data FROM kds."Orders"'),

@@ -67,17 +67,33 @@ def _parts(node: exp.Expr) -> list[exp.Identifier]:
 def _null_by_case(material: Material) -> Iterator[Found]:
     hint = "Begin the file with SET enable_case_sensitive_identifier TO true, and quote every attribute."
     for unit in material.units:
-        for query in unit.queries:
-            relations = aliases_of(query.tree)
-            unnested = {item.args["alias"].name.lower() for item in query.tree.find_all(PathItem) if item.args.get("alias") is not None}
-            for parts in _chains(query):
-                first = parts[0].name.lower() if parts else ""
-                skipped = 1 if first in unnested else 2 if first in relations else 1
-                for part in parts[skipped:]:
-                    if _misses(part, unit):
-                        shown = part.name if not part.args.get("quoted") else f'"{part.name}"'
-                        message = f'{shown} looks up "{part.name.lower()}" and is NULL where the attribute is "{part.name}"'
-                        yield unit.found_at(query.start + (span_of(part) or Span(0, 1)).start, message, hint)
+        for part, at in _attributes(unit):
+            if _misses(part, unit):
+                shown = part.name if not part.args.get("quoted") else f'"{part.name}"'
+                message = f'{shown} looks up "{part.name.lower()}" and is NULL where the attribute is "{part.name}"'
+                yield unit.found_at(at, message, hint)
+
+
+def _case_at_run_time(material: Material) -> Iterator[Found]:
+    hint = "ALTER USER or ALTER DATABASE … SET enable_case_sensitive_identifier TO true, or read the attribute in a materialized view."
+    for name, unit in material.procedures.items():
+        for part, at in _attributes(unit):
+            if part.name != part.name.lower() and not _misses(part, unit):
+                message = f'procedure "{name}" finds "{part.name}" only when the session that calls it has case-sensitive names'
+                yield unit.found_at(at, message, hint)
+                break
+
+
+def _attributes(unit: Unit) -> Iterator[tuple[exp.Identifier, int]]:
+    """Yield the attributes of the paths into SUPER that a statement takes, with their place in the file."""
+    for query in unit.queries:
+        relations = aliases_of(query.tree)
+        unnested = {item.args["alias"].name.lower() for item in query.tree.find_all(PathItem) if item.args.get("alias") is not None}
+        for parts in _chains(query):
+            first = parts[0].name.lower() if parts else ""
+            skipped = 1 if first in unnested else 2 if first in relations else 1
+            for part in parts[skipped:]:
+                yield part, query.start + (span_of(part) or Span(0, 1)).start
 
 
 def _misses(part: exp.Identifier, unit: Unit) -> bool:
@@ -185,6 +201,7 @@ RULES: Final = (
     Rule("refused", Severity.ERROR, f"{GUIDE}c_SQL_commands.html", _refused),
     Rule("not-checked", Severity.NOTE, f"{GUIDE}c_SQL_commands.html", _not_checked),
     Rule("null-by-case", Severity.WARNING, f"{GUIDE}super-configurations.html", _null_by_case),
+    Rule("case-at-run-time", Severity.WARNING, f"{GUIDE}super-configurations.html", _case_at_run_time),
     Rule("stream-case", Severity.WARNING, f"{GUIDE}materialized-view-streaming-ingestion.html", _stream_case),
     Rule("limits", Severity.ERROR, f"{GUIDE}r_names.html", _limits),
     Rule("varchar-256", Severity.WARNING, f"{GUIDE}r_Character_types.html", _cut_varchar),
