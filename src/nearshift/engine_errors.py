@@ -79,14 +79,25 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], NearshiftError]], ...] = (
     ),
     (r"INTERRUPT|Interrupted", lambda _: Cancelled("canceling statement due to user request")),
     (
-        r"No space left on device|disk is full|not enough space",
+        r"No space left on device|disk is full|not enough space|File too large|quota exceeded",
         lambda _: NearshiftError(
             "could not write: no space left on the device",
             sqlstate="53100",
             hint="Free disk space; what was committed is safe, and refreshing goes on by itself.",
         ),
     ),
+    (
+        r"Max expression depth",
+        lambda _: NearshiftError("the statement is nested too deeply", sqlstate="54001", hint="Split the expression into parts."),
+    ),
     (r"Out of Memory|failed to allocate|memory limit", lambda _: NearshiftError("out of memory", sqlstate="53200")),
+    (
+        r"(Could not (?:write|read|sync|truncate|open|flush) [^:]*): (.*)",
+        lambda m: NearshiftError(
+            "the warehouse file could not be read or written", sqlstate="58030", detail=f"{m[2].splitlines()[0].strip()}.",
+            hint="Check the disk; what was committed is safe.",
+        ),
+    ),
     (r"out of range|overflow", lambda _: DataError("value out of range", sqlstate="22003")),
     (
         r"more than one row returned by a subquery|Scalar subquery",
