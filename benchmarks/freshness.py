@@ -39,6 +39,7 @@ from nearshift.pipeline.source import prepare_source, scan_items
 _READ = """SELECT date_diff('microsecond', timestamp 'epoch', e.refresh_time) - e.change_us
 FROM (SELECT change_us, min(refresh_time) AS refresh_time FROM mv_customer_transaction_event GROUP BY change_us) e WHERE e.change_us >= """
 _CATCH_UP_SECONDS_MAX = 120.0
+_QUIET_SECONDS = 1.0
 _CLOCK = SystemClock()
 
 
@@ -88,7 +89,7 @@ def measure(folder: Path, stack: ExitStack, rate: float, seconds: float, warm_up
     elapsed, used, done = time.perf_counter() - began, time.process_time() - cpu, workload.written - written
     end_us = int(_CLOCK.now().timestamp() * 1_000_000)
     workload.end()
-    settled = _settle(connection, workload.written)
+    settled = _settle(connection)
     items = list(scan_items(source.table))
     verdict = compare(connection, items)
     changes = [(int(change), at) for change, at in connection.run(_CHANGES + str(since_us)).rows if int(change) < end_us]
@@ -109,15 +110,21 @@ def measure(folder: Path, stack: ExitStack, rate: float, seconds: float, warm_up
 _CHANGES = "SELECT change_us, min(refresh_time) FROM mv_customer_transaction_event GROUP BY change_us HAVING change_us >= "
 
 
-def _settle(connection: SessionConnection, written: int) -> float:
-    """Wait until all that was written is loaded; return the seconds that took. Raises RuntimeError when it does not come."""
-    began = time.perf_counter()
-    while time.perf_counter() - began < _CATCH_UP_SECONDS_MAX:
-        ((ingested,),) = connection.run("SELECT count(*) FROM demo_stream_vw").rows
-        if ingested >= written and not find_laggards(connection):
-            return time.perf_counter() - began
+def _settle(connection: SessionConnection) -> float:
+    """Wait until nothing new has come for a second and all that came is loaded; return the seconds to the last of it.
+
+    Records are not compared with changes: a change that changes nothing has no record. Raises RuntimeError when the loads do not get there.
+    """
+    began = last = time.perf_counter()
+    ingested = -1
+    while (now := time.perf_counter()) - began < _CATCH_UP_SECONDS_MAX:
+        ((found,),) = connection.run("SELECT count(*) FROM demo_stream_vw").rows
+        if found != ingested or find_laggards(connection):
+            ingested, last = found, now
+        elif now - last > _QUIET_SECONDS:
+            return last - began
         threading.Event().wait(0.1)
-    message = f"{written} changes were written, but not all are loaded after {_CATCH_UP_SECONDS_MAX} seconds"
+    message = f"the loads have not caught up after {_CATCH_UP_SECONDS_MAX} seconds"
     raise RuntimeError(message)
 
 
