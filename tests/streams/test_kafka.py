@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-confluent_kafka = pytest.importorskip("confluent_kafka", reason="THE EXTRA nearshift[kafka] IS NOT INSTALLED: Kafka is not tested")
+pytest.importorskip("confluent_kafka", reason="THE EXTRA nearshift[kafka] IS NOT INSTALLED: Kafka is not tested")
 
 from nearshift.errors import Cancelled, ConfigurationError, StreamError
 from nearshift.streams.checkpoint import Action, Checkpoint, GapReason, decide_continuity
@@ -216,6 +216,8 @@ def test_without_the_library_there_is_one_clear_message(monkeypatch: pytest.Monk
 
 
 def test_markers_of_transactions_are_passed_over(cluster: MockCluster, source: KafkaSource, topic: str) -> None:
+    import confluent_kafka
+
     producer = confluent_kafka.Producer({"bootstrap.servers": cluster.address, "transactional.id": topic})
     producer.init_transactions(10)
     for value in (b"1", b"2"):

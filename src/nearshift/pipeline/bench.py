@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nearshift.catalog.entities import SchemaEntry
 from nearshift.clock import Clock, SystemClock
+from nearshift.errors import NotSupported
 from nearshift.pipeline.apply import carry_out
 from nearshift.pipeline.folder import Pipeline
 from nearshift.pipeline.local import WarehouseTarget
@@ -72,7 +73,10 @@ class Bench:
         self._warehouse = Warehouse.open(path, clock=clock, sources=self._source, strict=strict)
         self._connection = SessionConnection(self._warehouse.session())
 
-    def _source(self, _schema: SchemaEntry, _name: str) -> MemorySource:
+    def _source(self, schema: SchemaEntry, name: str) -> MemorySource:
+        if not schema.is_kinesis:
+            message = f'a pipeline\'s tests have no stand-in for topic "{name}" of external schema "{schema.name}"'
+            raise NotSupported(message, hint="Tests work on pipelines that read Kinesis streams.")
         return self._stream.source()
 
     def apply(self, pipeline: Pipeline) -> None:
