@@ -63,6 +63,14 @@ PAIRS = {
         view('SELECT s.payload."note"."S"::varchar(4000) AS n FROM v s'),
     ),
     "no-such-function": ("SELECT string_agg(a, ',') FROM t;", "SELECT listagg(a, ',') FROM t;"),
+    "not-in-redshift": (
+        "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING;",
+        "INSERT INTO t VALUES (1);",
+    ),
+    "window-frame": (
+        "SELECT sum(a) OVER (ORDER BY b) FROM t;",
+        "SELECT sum(a) OVER (ORDER BY b ROWS UNBOUNDED PRECEDING), lag(a IGNORE NULLS) OVER (ORDER BY b) FROM t;",
+    ),
     "leader-only": ("INSERT INTO t SELECT now() FROM u;", "INSERT INTO t SELECT getdate() FROM u;"),
     "double-quotes": ('UPDATE t SET status = "Running";', "UPDATE t SET status = 'Running';"),
     "streaming-join": (
@@ -132,6 +140,25 @@ def test_a_rule_flags_what_it_should_and_nothing_beside_it(rule: str) -> None:
     flagged, clean = PAIRS[rule]
     assert rule in names(flagged)
     assert names(clean) == set()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "INSERT INTO t VALUES (1) RETURNING a",
+        "SELECT DISTINCT ON (a) a FROM t",
+        "SELECT a FROM t WHERE a IS DISTINCT FROM 1",
+        "SELECT b.x FROM t, LATERAL (SELECT 1 AS x) b",
+        "SELECT a FROM t TABLESAMPLE SYSTEM (10)",
+        "SELECT sum(a) FILTER (WHERE a > 1) FROM t",
+    ],
+)
+def test_what_postgresql_has_alone_is_flagged(query: str) -> None:
+    assert names(query + ";") == {"not-in-redshift"}
+
+
+def test_a_frame_of_values_is_flagged() -> None:
+    assert names("SELECT sum(a) OVER (ORDER BY b RANGE UNBOUNDED PRECEDING) FROM t;") == {"window-frame"}
 
 
 def test_two_scheduled_procedures_that_change_one_table_may_clash() -> None:

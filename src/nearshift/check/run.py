@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from nearshift.check import rules_procedures, rules_values, rules_views
+from nearshift.check import rules_procedures, rules_queries, rules_values, rules_views
 from nearshift.check.findings import Finding, Rule
 from nearshift.check.material import Material, read_material
 
-RULES: Final[tuple[Rule, ...]] = (*rules_values.RULES, *rules_views.RULES, *rules_procedures.RULES)
+RULES: Final[tuple[Rule, ...]] = (*rules_values.RULES, *rules_queries.RULES, *rules_views.RULES, *rules_procedures.RULES)
 
 
 def check_folder(folder: Path) -> list[Finding]:

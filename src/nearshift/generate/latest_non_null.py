@@ -30,8 +30,8 @@ _STEPS: Final = """\
 
   -- the newest removal of each item is kept as long as a late change may come, also when the item is there again
   DELETE FROM @tombstone USING @stage s
-  WHERE @tombstone_stage AND s.is_removed
-    AND s.version > lpad(@tombstone.change_us::varchar(20), 20, '0') || lpad(@tombstone.sequence_number, 128, '0');
+  WHERE @tombstone_stage
+    AND s.is_removed AND s.version > lpad(@tombstone.change_us::varchar(20), 20, '0') || lpad(@tombstone.sequence_number, 128, '0');
   INSERT INTO @tombstone (@keys, change_us, sequence_number)
   SELECT @r_keys, r.change_us, r.sequence_number
   FROM (SELECT @e_keys, e.change_us, e.sequence_number,
@@ -50,7 +50,8 @@ _STEPS: Final = """\
   LEFT JOIN @tombstone t ON @t_i
   GROUP BY @i_keys;
   DELETE FROM @stage USING @{stage}_item i
-  WHERE @i_stage AND (@stage.is_removed OR @stage.version <= i.cut_version);
+  WHERE @i_stage
+    AND (@stage.is_removed OR @stage.version <= i.cut_version);
   SELECT count(*) INTO v_staged FROM @stage;
   v_stale := v_changes - v_staged - v_removed;
 
@@ -130,8 +131,8 @@ def procedure(load: Load, declarations: Declarations) -> str:
         **{f"{alias}_keys": keys_of(alias, declarations) for alias in "risf"},
         "new_values": apart.join(f"s.{name}, CASE WHEN s.{name} IS NOT NULL THEN s.version END AS {name}_version" for name in names),
         "known_values": apart.join(
-            f"CASE WHEN v.{name}_version > i.cut_version THEN f.{name} END,"
-            f" CASE WHEN v.{name}_version > i.cut_version THEN v.{name}_version END"
+            f"CASE WHEN v.{name}_version > i.cut_version THEN f.{name} END,{apart[1:]}"
+            f"CASE WHEN v.{name}_version > i.cut_version THEN v.{name}_version END"
             for name in names
         ),
         "merged_values": ",\n               ".join(_MERGED.format(name, keys_of("e", declarations)) for name in names),

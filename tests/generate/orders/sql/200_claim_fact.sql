@@ -1,4 +1,4 @@
--- Written by nearshift generate (text cbb628c023a10e7a). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 8c1c644a91bd7cc5). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of claim_fact's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
@@ -107,8 +107,8 @@ BEGIN
 
   -- the newest removal of each item is kept as long as a late change may come, also when the item is there again
   DELETE FROM claim_fact_tombstone USING stage_claim_fact s
-  WHERE claim_fact_tombstone.key_hash = s.key_hash AND claim_fact_tombstone.pk = s.pk AND claim_fact_tombstone.sk = s.sk AND s.is_removed
-    AND s.version > lpad(claim_fact_tombstone.change_us::varchar(20), 20, '0') || lpad(claim_fact_tombstone.sequence_number, 128, '0');
+  WHERE claim_fact_tombstone.key_hash = s.key_hash AND claim_fact_tombstone.pk = s.pk AND claim_fact_tombstone.sk = s.sk
+    AND s.is_removed AND s.version > lpad(claim_fact_tombstone.change_us::varchar(20), 20, '0') || lpad(claim_fact_tombstone.sequence_number, 128, '0');
   INSERT INTO claim_fact_tombstone (key_hash, pk, sk, change_us, sequence_number)
   SELECT r.key_hash, r.pk, r.sk, r.change_us, r.sequence_number
   FROM (SELECT e.key_hash, e.pk, e.sk, e.change_us, e.sequence_number,
@@ -127,7 +127,8 @@ BEGIN
   LEFT JOIN claim_fact_tombstone t ON t.key_hash = i.key_hash AND t.pk = i.pk AND t.sk = i.sk
   GROUP BY i.key_hash, i.pk, i.sk;
   DELETE FROM stage_claim_fact USING stage_claim_fact_item i
-  WHERE i.key_hash = stage_claim_fact.key_hash AND i.pk = stage_claim_fact.pk AND i.sk = stage_claim_fact.sk AND (stage_claim_fact.is_removed OR stage_claim_fact.version <= i.cut_version);
+  WHERE i.key_hash = stage_claim_fact.key_hash AND i.pk = stage_claim_fact.pk AND i.sk = stage_claim_fact.sk
+    AND (stage_claim_fact.is_removed OR stage_claim_fact.version <= i.cut_version);
   SELECT count(*) INTO v_staged FROM stage_claim_fact;
   v_stale := v_changes - v_staged - v_removed;
 
@@ -143,10 +144,14 @@ BEGIN
   UNION ALL
   SELECT f.key_hash, f.pk, f.sk, lpad(f.change_us::varchar(20), 20, '0') || lpad(f.sequence_number, 128, '0'),
          f.changed_at, f.change_us, f.sequence_number, f.event_id,
-         CASE WHEN v.claim_id_version > i.cut_version THEN f.claim_id END, CASE WHEN v.claim_id_version > i.cut_version THEN v.claim_id_version END,
-         CASE WHEN v.status_version > i.cut_version THEN f.status END, CASE WHEN v.status_version > i.cut_version THEN v.status_version END,
-         CASE WHEN v.amount_version > i.cut_version THEN f.amount END, CASE WHEN v.amount_version > i.cut_version THEN v.amount_version END,
-         CASE WHEN v.provider_version > i.cut_version THEN f.provider END, CASE WHEN v.provider_version > i.cut_version THEN v.provider_version END
+         CASE WHEN v.claim_id_version > i.cut_version THEN f.claim_id END,
+         CASE WHEN v.claim_id_version > i.cut_version THEN v.claim_id_version END,
+         CASE WHEN v.status_version > i.cut_version THEN f.status END,
+         CASE WHEN v.status_version > i.cut_version THEN v.status_version END,
+         CASE WHEN v.amount_version > i.cut_version THEN f.amount END,
+         CASE WHEN v.amount_version > i.cut_version THEN v.amount_version END,
+         CASE WHEN v.provider_version > i.cut_version THEN f.provider END,
+         CASE WHEN v.provider_version > i.cut_version THEN v.provider_version END
   FROM claim_fact f
   JOIN claim_fact_version v ON v.key_hash = f.key_hash AND v.pk = f.pk AND v.sk = f.sk
   JOIN stage_claim_fact_item i ON i.key_hash = f.key_hash AND i.pk = f.pk AND i.sk = f.sk
