@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,67 @@ def test_a_log_that_is_too_long_holds_new_transactions_back(tmp_path: Path, monk
         thread.join(20)
         assert found == [True]
         assert session.execute("SELECT a FROM t").rows() == [(1,)]
+
+
+def test_a_refresh_gives_way_to_one_that_has_the_lane(place: Any, two: tuple[Session, Session]) -> None:
+    first, second = two
+    stream = place.stream("s", shards=2)
+    place.rows("CREATE EXTERNAL SCHEMA k FROM KINESIS IAM_ROLE default; CREATE MATERIALIZED VIEW v AS SELECT kinesis_data FROM k.s")
+    for number in range(10):
+        stream.put(b"x", str(number))
+    place.rows("BEGIN; INSERT INTO t VALUES (2, 2)", first)
+    thread, found = in_thread(lambda: place.rows("REFRESH MATERIALIZED VIEW v", second))
+    waits_for_the_lane(place.warehouse)
+    place.rows("REFRESH MATERIALIZED VIEW v", first)
+    assert place.rows("SELECT count(*) FROM v", first) == [(10,)]
+    stream.put(b"later", "k")
+    place.rows("COMMIT", first)
+    thread.join(20)
+    assert found == [[]]
+    assert place.rows("SELECT count(*) FROM v") == [(11,)]
+
+
+def test_a_refresh_that_gave_way_to_one_that_is_undone_stores_all_itself(place: Any, two: tuple[Session, Session]) -> None:
+    first, second = two
+    stream = place.stream("s")
+    place.rows("CREATE EXTERNAL SCHEMA k FROM KINESIS IAM_ROLE default; CREATE MATERIALIZED VIEW v AS SELECT kinesis_data FROM k.s")
+    stream.put(b"x", "k")
+    place.rows("BEGIN; INSERT INTO t VALUES (2, 2)", first)
+    thread, _found = in_thread(lambda: place.rows("REFRESH MATERIALIZED VIEW v", second))
+    waits_for_the_lane(place.warehouse)
+    place.rows("REFRESH MATERIALIZED VIEW v", first)
+    place.rows("ROLLBACK", first)
+    thread.join(20)
+    assert place.rows("SELECT count(*) FROM v") == [(1,)]
+    assert place.rows("SELECT sum(read_rows) FROM sys_nearshift_ledger") == [(1,)]
+
+
+def test_many_at_once(place: Any) -> None:
+    stream = place.stream("s", shards=3)
+    place.rows("CREATE TABLE t (a int); CREATE EXTERNAL SCHEMA k FROM KINESIS IAM_ROLE default")
+    place.rows("CREATE MATERIALIZED VIEW v AUTO REFRESH YES AS SELECT sequence_number, kinesis_data FROM k.s")
+    place.rows("CREATE MATERIALIZED VIEW w AS SELECT sequence_number FROM v")
+    texts = [
+        "REFRESH MATERIALIZED VIEW v", "REFRESH MATERIALIZED VIEW w CASCADE",
+        "BEGIN; INSERT INTO t VALUES (1); REFRESH MATERIALIZED VIEW v; COMMIT",
+        "BEGIN; REFRESH MATERIALIZED VIEW w; INSERT INTO t VALUES (1); ROLLBACK", "INSERT INTO t VALUES (1)", "SELECT count(*) FROM w",
+        "BEGIN; INSERT INTO t VALUES (1); REFRESH MATERIALIZED VIEW w CASCADE; COMMIT",
+    ]  # fmt: skip
+    place.warehouse.start()
+
+    def repeat(text: str) -> str:
+        for number in range(8):
+            stream.put(b"x", str(number))
+            place.rows(text)
+        return text
+
+    running = [in_thread(partial(repeat, text)) for text in texts]
+    for thread, _found in running:
+        thread.join(60)
+    assert [found for _thread, found in running] == [[text] for text in texts]
+    place.rows("REFRESH MATERIALIZED VIEW v")
+    place.rows("REFRESH MATERIALIZED VIEW w")
+    count = 8 * len(texts)
+    assert place.rows("SELECT count(*), count(DISTINCT sequence_number) FROM w") == [(count, count)]
+    assert place.rows("SELECT count(*) FROM t") == [(24,)]
+    assert place.rows("SELECT sum(read_rows), bool_and(is_balanced) FROM sys_nearshift_ledger") == [(count, True)]

@@ -294,9 +294,12 @@ def refresh_in_background(refresher: Refresher, tx: Transaction, view: RelationE
 
     Raises NearshiftError when the stream or the disk does not work; nothing is lost then, the next call begins at the checkpoints.
     """
-    with _held(refresher.feed_of(tx.snapshot, view)) as feed:
-        found = _fetch_and_store(refresher, tx, view, feed, kind="Auto", may_yield=True)
-        return None if found is None else streamed(view, found[0], is_complete=found[1])
+    try:
+        with _held(refresher.feed_of(tx.snapshot, view)) as feed:
+            found = _fetch_and_store(refresher, tx, view, feed, kind="Auto")
+    except _FeedWanted:
+        return None
+    return None if found is None else streamed(view, found[0], is_complete=found[1])
 
 
 def refresh_alone(refresher: Refresher, tx: Transaction, view: RelationEntry) -> Outcome:
@@ -305,18 +308,37 @@ def refresh_alone(refresher: Refresher, tx: Transaction, view: RelationEntry) ->
     Raises NearshiftError; what was committed before the failure stays, and the next refresh goes on after it.
     """
     started = refresher.clock.now()
-    total, is_complete = Taken(), True
-    with _noting_failure(refresher, tx, view, started), _held(refresher.feed_of(tx.snapshot, view)) as feed:
-        while (found := _fetch_and_store(refresher, tx, view, feed, kind="Manual", may_yield=False)) is not None:
-            total, is_complete = total.plus(found[0]), found[1]
-            if is_complete:
-                break
+    total, is_complete, is_over = Taken(), True, False
+    while not is_over:
+        # When somebody else asks for the feed it stores what was fetched here, and this refresh goes on after that.
+        with (
+            contextlib.suppress(_FeedWanted),
+            _noting_failure(refresher, tx, view, started),
+            _held(refresher.feed_of(tx.snapshot, view)) as feed,
+        ):
+            found = _fetch_and_store(refresher, tx, view, feed, kind="Manual")
+            if found is not None:
+                total, is_complete = total.plus(found[0]), found[1]
+            is_over = found is None or is_complete
     outcome = streamed(view, total, is_complete=is_complete)
     if not total.read:
         tx.begin(takes_lane=True)
         note_refresh(tx.connection, view, outcome, "Manual", started, refresher.clock.now(), tx.number)
         tx.commit()
     return outcome
+
+
+class _FeedWanted(Exception):
+    """Somebody else asked for the feed while the refresh that had it waited for the lane: one of the two must give way."""
+
+
+def _take_lane(tx: Transaction, feed: Feed) -> None:
+    """Take the write lane for the next transaction. Raises _FeedWanted, Conflict (55P03) when it is not free in time, Cancelled."""
+    if tx.connection.take_lane_unless(lambda: feed.is_wanted):
+        return
+    if feed.is_wanted:
+        raise _FeedWanted
+    tx.connection.take_lane()
 
 
 @contextlib.contextmanager
@@ -339,6 +361,8 @@ def _held(feed: Feed) -> Iterator[Feed]:
     feed.hold(limits.LANE_WAIT_SECONDS_MAX)
     try:
         yield feed
+    except _FeedWanted:
+        raise
     except BaseException:
         feed.reset()
         raise
@@ -347,24 +371,22 @@ def _held(feed: Feed) -> Iterator[Feed]:
 
 
 def _fetch_and_store(
-    refresher: Refresher, tx: Transaction, view: RelationEntry, feed: Feed, *, kind: str, may_yield: bool
+    refresher: Refresher, tx: Transaction, view: RelationEntry, feed: Feed, *, kind: str
 ) -> tuple[Taken, bool] | None:
-    """Return what was taken in and whether the stream was read to its tip; None when nothing was stored."""
+    """Return what was taken in and whether the stream was read to its tip; None when there was nothing. Raises _FeedWanted too."""
     tx.begin(takes_lane=False)
     stored = streaming.checkpoints(tx.connection, view.oid)
     tx.rollback()
     intake = feed.fetch(stored, may_go_on=refresher.accepts_gaps)
     if not intake.is_worth_a_commit:
         return None
-    if not may_yield:
-        tx.connection.take_lane()
-    elif not tx.connection.take_lane_unless(lambda: feed.is_wanted):
-        return None
+    _take_lane(tx, feed)
     try:
         taken = _store_own(refresher, tx, view, intake, kind, screens=False)
     except NearshiftError as error:
         if refresher.fails_on_errors or not _is_of_a_record(error):
             raise
+        _take_lane(tx, feed)
         taken = _store_own(refresher, tx, view, intake, kind, screens=True)
     feed.stored()
     crash_point("refresh.committed")
