@@ -142,7 +142,7 @@ VARCHAR_BYTES_MAX = 65_535
 CHAR_BYTES_MAX = 4_096
 VARBYTE_BYTES_MAX = 16_777_216
 
-_NAMES: dict[str, SqlType] = {
+NAMES: dict[str, SqlType] = {
     "bool": BOOLEAN, "boolean": BOOLEAN,
     "int2": SMALLINT, "smallint": SMALLINT, "int": INTEGER, "int4": INTEGER, "integer": INTEGER, "int8": BIGINT, "bigint": BIGINT,
     "real": REAL, "float4": REAL, "float": DOUBLE, "float8": DOUBLE, "double precision": DOUBLE, "double": DOUBLE,
@@ -156,7 +156,7 @@ _NAMES: dict[str, SqlType] = {
     "super": SUPER, "varbyte": SqlType(Kind.VARBYTE, length=64_000), "varbinary": SqlType(Kind.VARBYTE, length=64_000),
     "binary varying": SqlType(Kind.VARBYTE, length=64_000), "refcursor": REFCURSOR, "oid": OID,
 }  # fmt: skip
-_REFUSED = {
+REFUSED_TYPES = {
     "hllsketch": "sketches are not kept by nearshift", "geometry": "spatial types are not kept by nearshift",
     "geography": "spatial types are not kept by nearshift",
 }  # fmt: skip
@@ -174,9 +174,9 @@ def parse_type(text: str) -> SqlType:
         raise InvalidSql(f'type "{text}" does not exist', sqlstate="42704")
     name, first, second, rest = shape[1], shape[2], shape[3], shape[4]
     name = (name + rest) if rest else name
-    if name in _REFUSED:
-        raise NotSupported(f'type "{name}" is not supported', detail=f"Values of this type: {_REFUSED[name]}.")
-    base = _NAMES.get(name)
+    if name in REFUSED_TYPES:
+        raise NotSupported(f'type "{name}" is not supported', detail=f"Values of this type: {REFUSED_TYPES[name]}.")
+    base = NAMES.get(name)
     if base is None:
         raise InvalidSql(f'type "{text}" does not exist', sqlstate="42704", hint="See the list of types in docs/compatibility.md.")
     if first is None:

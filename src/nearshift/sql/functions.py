@@ -21,9 +21,9 @@ from nearshift.sql.labels import function_label
 from nearshift.sql.scope import Scope
 from nearshift.types import INTEGER, VARCHAR
 
-_MODULES = (functions_text, functions_numbers, functions_dates, functions_super, functions_system)
-FUNCTIONS: dict[str, Function] = {row.name: row for module in _MODULES for row in module.FUNCTIONS}
-REFUSALS: dict[str, Refusal] = {row.name: row for module in _MODULES for row in module.REFUSALS}
+MODULES = (functions_text, functions_numbers, functions_dates, functions_super, functions_system)
+FUNCTIONS: dict[str, Function] = {row.name: row for module in MODULES for row in module.FUNCTIONS}
+REFUSALS: dict[str, Refusal] = {row.name: row for module in MODULES for row in module.REFUSALS}
 
 
 def known_names() -> frozenset[str]:

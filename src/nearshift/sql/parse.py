@@ -38,7 +38,7 @@ def parse_statement(text: str) -> Statement:
     if first.kind is TokenKind.END:
         reader.fail()
     _refuse(reader)
-    for words, parser in _PARSERS.get(first.key, ()):
+    for words, parser in PARSERS.get(first.key, ()):
         if reader.take_words(*words):
             return parser(reader)
     reader.fail(_first_unknown(reader))
@@ -53,7 +53,7 @@ def _refuse(reader: Reader) -> None:
 
 def _first_unknown(reader: Reader) -> Token | None:
     """Return the token to blame: after CREATE, ALTER and REPLACE it is the first word that no parser continues with."""
-    known = _PARSERS.get(reader.token.key, ())
+    known = PARSERS.get(reader.token.key, ())
     matched = max((next((i for i, w in enumerate(words) if reader.peek(i).key != w), len(words)) for words, _ in known), default=0)
     return reader.peek(matched)
 
@@ -63,7 +63,7 @@ def _create_temporary_table(reader: Reader) -> Statement:
 
 
 # By first word, then the words that must follow it; the first match wins, so longer sequences stand first.
-_PARSERS: Final[dict[str, tuple[tuple[tuple[str, ...], _Parser], ...]]] = {
+PARSERS: Final[dict[str, tuple[tuple[tuple[str, ...], _Parser], ...]]] = {
     "CREATE": (
         (("CREATE", "TABLE"), lambda reader: parse_tables.create_table(reader, is_temporary=False)),
         (("CREATE", "TEMP", "TABLE"), _create_temporary_table),
