@@ -105,11 +105,6 @@ def with_variables(lowered: Lowered) -> Lowered:
     return replace(lowered, sql=_TOKEN.sub(replaced, lowered.sql), parameters=())
 
 
-def uses_session_values(sql: str) -> bool:
-    """Return whether a stored text reads session values."""
-    return _USED.search(sql) is not None
-
-
 def set_session_values(connection: Rows, sql: str, value_of: Callable[[str], object]) -> None:
     """Set the DuckDB variables that a text reads, on the connection that will run it."""
     for name in sorted(set(_USED.findall(sql))):
@@ -118,4 +113,4 @@ def set_session_values(connection: Rows, sql: str, value_of: Callable[[str], obj
 
 _SET = {name: f"SET VARIABLE {_PREFIX}{name} = $1" for name in SESSION_VALUES}
 
-__all__ = ["VERSION", "Sequence", "parameter_values", "session_value", "set_session_values", "uses_session_values", "with_variables"]
+__all__ = ["VERSION", "Sequence", "parameter_values", "session_value", "set_session_values", "with_variables"]

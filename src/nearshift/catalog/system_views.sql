@@ -123,7 +123,7 @@ SELECT 'dev', 1, schema_name, name, transaction_id, started_at, ended_at, status
 
 -- pg_catalog.svv_mv_info
 -- database_name char(128), schema_name char(128), user_name char(128), name char(128), is_stale char(1), state integer, autorewrite char(1), autorefresh char(1)
-SELECT 'dev', r.schema_name, r.owner, r.name, CASE WHEN s.is_stale THEN 't' ELSE 'f' END,
+SELECT 'dev', r.schema_name, r.owner, r.name, CASE WHEN s.is_stale OR (r.attributes::JSON -> 'mutable') IS NOT NULL THEN 't' ELSE 'f' END,
        CASE WHEN v.broken IS NOT NULL THEN 101 WHEN v.is_incremental THEN 1 ELSE 0 END, 'f', CASE WHEN r.is_auto_refresh THEN 't' ELSE 'f' END
 FROM nearshift.relations r JOIN nearshift.view_states v ON v.relation_oid = r.oid
 LEFT JOIN (

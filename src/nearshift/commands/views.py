@@ -99,6 +99,8 @@ def create_materialized_view(session: Session, statement: st.CreateMaterializedV
     columns = columns_of(lowered.columns)
     _check_names(columns, statement)
     attributes = {**_frozen(session, lowered), **storage_attributes(statement.storage, [c.name for c in columns])}
+    if shape.mutable:
+        attributes["mutable"] = list(shape.mutable)
     target = storage.view_name(place, own)
     entry = RelationEntry(
         catalog.next_oid(session.tx.connection), place, own, kind, session.user, columns, target, statement.query.text,

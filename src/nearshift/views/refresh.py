@@ -22,7 +22,7 @@ from nearshift.errors import Conflict, InvalidSql, NearshiftError
 from nearshift.faults import crash_point
 from nearshift.sql.relations import Lowered, RelationKind
 from nearshift.transaction import Transaction
-from nearshift.values import set_session_values, uses_session_values
+from nearshift.values import set_session_values
 from nearshift.views import streaming
 from nearshift.views.delta import Full, Nothing, Range, decide_range
 from nearshift.views.feed import Feed, Intake
@@ -199,7 +199,7 @@ class Refresher:
                 base_state = catalog.view_state(tx.connection, base.oid)
                 marks[base.label] = (base_state.generation, base_state.last_batch)
         is_known = bool(state.last_batch) and not state.is_incremental and marks == state.base_marks
-        if is_known and not uses_session_values(self.translate(tx.snapshot, view, {}).sql):
+        if is_known and not view.attributes.get("mutable"):
             return self._fresh(tx, view, None)
         assert view.storage is not None, "a materialized view has storage"
         tx.connection.execute(storage.delete_all(view.storage))
