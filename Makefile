@@ -33,7 +33,7 @@ wheel: setup
 
 lock:
 	$(RUN)/python -m pip install --quiet uv
-	$(RUN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
+	$(RUN)/uv pip compile pyproject.toml --extra dev --extra kafka --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache src/nearshift/console/static frontend/node_modules

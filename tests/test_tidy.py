@@ -104,6 +104,7 @@ OUTSIDE = {
     "boto3": {"streams/kinesis.py", "streams/roles.py", "streams/dynamodb.py", "pipeline/source.py"},
     "socket": {"wire/server.py", "wire/connection.py", "cli/client.py", "cli/demo.py", "console/server.py", "cli/stand_in.py"},
     "sqlite3": set(),
+    "confluent_kafka": {"streams/kafka.py"},
 }
 
 
