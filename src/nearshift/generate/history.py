@@ -35,6 +35,9 @@ _STEPS: Final = """\
         FROM @view e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to AND e.reject_reason IS NULL) ranked
   WHERE place = 1;
+  DROP TABLE IF EXISTS @{stage}_item;
+  CREATE TEMP TABLE @{stage}_item AS
+  SELECT DISTINCT @keys FROM @stage;
   DELETE FROM @stage USING @{name}_history h
   WHERE @h_stage
     AND (h.event_id = @stage.event_id OR h.sequence_number = @stage.sequence_number);
@@ -47,8 +50,8 @@ _STEPS: Final = """\
   SELECT
     @kept
   FROM @stage;
-  DELETE FROM @name USING @stage s
-  WHERE @name_stage;
+  DELETE FROM @name USING @{stage}_item i
+  WHERE @name_item;
   INSERT INTO @name (
     @written, valid_from, valid_to, is_current, loaded_at)
   SELECT
@@ -60,7 +63,7 @@ _STEPS: Final = """\
                      lag(h.image_hash) OVER (PARTITION BY @h_keys
                                              ORDER BY h.change_us, lpad(h.sequence_number, 128, '0')) AS hash_before
               FROM @{name}_history h
-              JOIN (SELECT DISTINCT @keys FROM @stage) i ON @h_i) p
+              JOIN @{stage}_item i ON @h_i) p
         WHERE p.hash_before IS NULL OR p.hash_before <> p.image_hash) v
   WHERE NOT is_removed;
   GET DIAGNOSTICS v_written := ROW_COUNT;
@@ -89,7 +92,7 @@ def procedure(load: Load, declarations: Declarations) -> str:
     places = places_of(load, declarations) | {
         "hashed": " ||\n                             ".join(_hashed(column) for column in load.columns),
         "h_stage": same("h", load.stage, declarations),
-        "name_stage": same(load.name, "s", declarations),
+        "name_item": same(load.name, "i", declarations),
         "h_i": same("h", "i", declarations),
         "p_keys": keys_of("p", declarations),
         "h_keys": keys_of("h", declarations),

@@ -43,8 +43,12 @@ WHERE @conditions AND @container IS NOT NULL AND @container."NULL" IS NULL
   AND @test"""
 
 _AUDIT_ROW: Final = """\
+-- A new table begins at the first change.
+DELETE FROM @audit_table WHERE load_name = @load AND (SELECT count(*) FROM @name) = 0;
 INSERT INTO @audit_table (load_name, status, watermark, run_count, change_count, stale_count, written_count, removed_count)
-VALUES (@load, 'Ready', '1970-01-01 00:00:00', 0, 0, 0, 0, 0);
+SELECT @load, 'Ready', '1970-01-01 00:00:00', 0, 0, 0, count(*), 0
+FROM @name
+HAVING (SELECT count(*) FROM @audit_table WHERE load_name = @load) = 0;
 """
 
 
@@ -96,7 +100,7 @@ def tombstone_table(load: Load, declarations: Declarations) -> str:
 
 def audit_row(load: Load, declarations: Declarations) -> str:
     """Return the statement that enters the load in the audit table."""
-    return fill(_AUDIT_ROW, {"audit_table": declarations.names.audit_table, "load": literal(load.name)})
+    return fill(_AUDIT_ROW, {"audit_table": declarations.names.audit_table, "load": literal(load.name), "name": load.name})
 
 
 def misfit_view(load: Load, declarations: Declarations) -> str:

@@ -1,4 +1,4 @@
--- Written by nearshift generate (text 8c1c644a91bd7cc5). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 4e71556d1b9144f2). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of claim_fact's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
@@ -67,8 +67,12 @@ CREATE TABLE claim_fact_tombstone (
   sequence_number varchar(128) NOT NULL
 ) DISTKEY (key_hash) SORTKEY (key_hash);
 
+-- A new table begins at the first change.
+DELETE FROM load_audit WHERE load_name = 'claim_fact' AND (SELECT count(*) FROM claim_fact) = 0;
 INSERT INTO load_audit (load_name, status, watermark, run_count, change_count, stale_count, written_count, removed_count)
-VALUES ('claim_fact', 'Ready', '1970-01-01 00:00:00', 0, 0, 0, 0, 0);
+SELECT 'claim_fact', 'Ready', '1970-01-01 00:00:00', 0, 0, 0, count(*), 0
+FROM claim_fact
+HAVING (SELECT count(*) FROM load_audit WHERE load_name = 'claim_fact') = 0;
 
 -- Loads claim_fact: per column the latest value that was not NULL since the item was last removed.
 --

@@ -1,4 +1,4 @@
--- Written by nearshift generate (text 64b0ca562c1f2ecb). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 7aa56ec3fed70d6c). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of customer_dim's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
@@ -49,8 +49,12 @@ CREATE TABLE customer_dim_tombstone (
   sequence_number varchar(128) NOT NULL
 ) DISTKEY (key_hash) SORTKEY (key_hash);
 
+-- A new table begins at the first change.
+DELETE FROM load_audit WHERE load_name = 'customer_dim' AND (SELECT count(*) FROM customer_dim) = 0;
 INSERT INTO load_audit (load_name, status, watermark, run_count, change_count, stale_count, written_count, removed_count)
-VALUES ('customer_dim', 'Ready', '1970-01-01 00:00:00', 0, 0, 0, 0, 0);
+SELECT 'customer_dim', 'Ready', '1970-01-01 00:00:00', 0, 0, 0, count(*), 0
+FROM customer_dim
+HAVING (SELECT count(*) FROM load_audit WHERE load_name = 'customer_dim') = 0;
 
 -- Loads customer_dim (the latest image of each item) and its tombstones.
 --

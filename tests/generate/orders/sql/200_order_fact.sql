@@ -1,4 +1,4 @@
--- Written by nearshift generate (text de55bf4569e0a395). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 9272d4683941d0a8). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of order_fact's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
@@ -76,8 +76,12 @@ CREATE TABLE order_fact_tombstone (
   sequence_number varchar(128) NOT NULL
 ) DISTKEY (key_hash) SORTKEY (key_hash);
 
+-- A new table begins at the first change.
+DELETE FROM load_audit WHERE load_name = 'order_fact' AND (SELECT count(*) FROM order_fact) = 0;
 INSERT INTO load_audit (load_name, status, watermark, run_count, change_count, stale_count, written_count, removed_count)
-VALUES ('order_fact', 'Ready', '1970-01-01 00:00:00', 0, 0, 0, 0, 0);
+SELECT 'order_fact', 'Ready', '1970-01-01 00:00:00', 0, 0, 0, count(*), 0
+FROM order_fact
+HAVING (SELECT count(*) FROM load_audit WHERE load_name = 'order_fact') = 0;
 
 -- Loads order_fact (the latest image of each item) and its tombstones.
 --

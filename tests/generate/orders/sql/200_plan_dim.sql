@@ -1,4 +1,4 @@
--- Written by nearshift generate (text 7f13184ec636e96c). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 01a44fb717eeb898). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of plan_dim's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
@@ -69,8 +69,12 @@ CREATE TABLE plan_dim_history (
   event_id        varchar(64)
 ) DISTKEY (key_hash) SORTKEY (key_hash);
 
+-- A new table begins at the first change.
+DELETE FROM load_audit WHERE load_name = 'plan_dim' AND (SELECT count(*) FROM plan_dim) = 0;
 INSERT INTO load_audit (load_name, status, watermark, run_count, change_count, stale_count, written_count, removed_count)
-VALUES ('plan_dim', 'Ready', '1970-01-01 00:00:00', 0, 0, 0, 0, 0);
+SELECT 'plan_dim', 'Ready', '1970-01-01 00:00:00', 0, 0, 0, count(*), 0
+FROM plan_dim
+HAVING (SELECT count(*) FROM load_audit WHERE load_name = 'plan_dim') = 0;
 
 -- Loads plan_dim: one row per item and time in which its columns stayed the same, from valid_from up to and without valid_to.
 --
@@ -117,6 +121,9 @@ BEGIN
         FROM mv_plan_dim_event e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to AND e.reject_reason IS NULL) ranked
   WHERE place = 1;
+  DROP TABLE IF EXISTS stage_plan_dim_item;
+  CREATE TEMP TABLE stage_plan_dim_item AS
+  SELECT DISTINCT key_hash, pk, sk FROM stage_plan_dim;
   DELETE FROM stage_plan_dim USING plan_dim_history h
   WHERE h.key_hash = stage_plan_dim.key_hash AND h.pk = stage_plan_dim.pk AND h.sk = stage_plan_dim.sk
     AND (h.event_id = stage_plan_dim.event_id OR h.sequence_number = stage_plan_dim.sequence_number);
@@ -131,8 +138,8 @@ BEGIN
     key_hash, pk, sk, plan_id, tier, price, is_open, terms, is_removed, image_hash, changed_at, change_us, sequence_number,
     event_id
   FROM stage_plan_dim;
-  DELETE FROM plan_dim USING stage_plan_dim s
-  WHERE plan_dim.key_hash = s.key_hash AND plan_dim.pk = s.pk AND plan_dim.sk = s.sk;
+  DELETE FROM plan_dim USING stage_plan_dim_item i
+  WHERE plan_dim.key_hash = i.key_hash AND plan_dim.pk = i.pk AND plan_dim.sk = i.sk;
   INSERT INTO plan_dim (
     key_hash, pk, sk, plan_id, tier, price, is_open, terms, change_us, sequence_number, event_id, valid_from, valid_to, is_current, loaded_at)
   SELECT
@@ -144,7 +151,7 @@ BEGIN
                      lag(h.image_hash) OVER (PARTITION BY h.key_hash, h.pk, h.sk
                                              ORDER BY h.change_us, lpad(h.sequence_number, 128, '0')) AS hash_before
               FROM plan_dim_history h
-              JOIN (SELECT DISTINCT key_hash, pk, sk FROM stage_plan_dim) i ON h.key_hash = i.key_hash AND h.pk = i.pk AND h.sk = i.sk) p
+              JOIN stage_plan_dim_item i ON h.key_hash = i.key_hash AND h.pk = i.pk AND h.sk = i.sk) p
         WHERE p.hash_before IS NULL OR p.hash_before <> p.image_hash) v
   WHERE NOT is_removed;
   GET DIAGNOSTICS v_written := ROW_COUNT;
