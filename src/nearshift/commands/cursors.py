@@ -109,6 +109,11 @@ def use_prepared(session: Session, statement: st.Prepare | st.Execute | st.Deall
             found = session.prepared.get(fold(name.text, name.is_quoted, rules))
             if found is None:
                 raise UndefinedObject(f'prepared statement "{name.text}" does not exist', sqlstate="26000", span=name.span)
+            if len(arguments) != len(found.parameter_types):
+                raise InvalidSql(
+                    f'wrong number of parameters for prepared statement "{name.text}"', span=name.span,
+                    detail=f"Expected {len(found.parameter_types)} parameters but got {len(arguments)}.",
+                )  # fmt: skip
             values = [session.evaluate(argument.text) for argument in arguments]
             return session.run(found, values)
         case st.Deallocate(name=None):
