@@ -32,7 +32,7 @@ from nearshift.warehouse import Warehouse
 PARTS = {
     "stream_view": ("REFRESH MATERIALIZED VIEW demo_stream_vw",),
     "derived_views": tuple(
-        f"REFRESH MATERIALIZED VIEW {view}" for view in ("mv_item_change", "mv_customer_transaction_event", "mv_customer_dependent_event")
+        f"REFRESH MATERIALIZED VIEW {view}" for view in ("mv_item_change", "mv_customer_transaction_event")
     ),
     "facts": ("CALL sp_load_customer_transaction_fact()",),
 }

@@ -4,7 +4,8 @@ SET enable_case_sensitive_identifier TO true;
 -- change_us orders the changes of an item, sequence_number breaks ties; arrival orders nothing. DynamoDB writes milliseconds or microseconds as
 -- the streaming destination was set at that moment, and both may stand in one stream. Their size tells them apart: below 10^14 it is milliseconds
 -- until the year 5138, above it microseconds since 1973.
--- key_hash is a number made of the whole key, so that loads join on eight bytes (and compare the key beside it).
+-- key_hash and key_check are the two halves of one MD5 of the whole key: 120 bits that tell keys apart, so that loads join on two numbers
+-- and never read the texts of the rows that they search.
 -- A record that cannot be placed has a reject_reason; its payload stays in demo_stream_vw under the same shard_id and sequence_number.
 CREATE MATERIALIZED VIEW mv_item_change AS
 SELECT s.refresh_time,
@@ -16,6 +17,8 @@ SELECT s.refresh_time,
          * CASE WHEN s.payload."dynamodb"."ApproximateCreationDateTime"::bigint < 100000000000000 THEN 1000 ELSE 1 END AS change_us,
        strtol(left(md5(s.payload."dynamodb"."Keys"."pk"."S"::varchar(2048) || '|' ||
                        s.payload."dynamodb"."Keys"."sk"."S"::varchar(1024)), 15), 16) AS key_hash,
+       strtol(substring(md5(s.payload."dynamodb"."Keys"."pk"."S"::varchar(2048) || '|' ||
+                       s.payload."dynamodb"."Keys"."sk"."S"::varchar(1024)), 16, 15), 16) AS key_check,
        s.payload."dynamodb"."Keys"."pk"."S"::varchar(2048) AS pk,
        s.payload."dynamodb"."Keys"."sk"."S"::varchar(1024) AS sk,
        s.payload."dynamodb"."NewImage" AS new_image,
@@ -30,7 +33,7 @@ FROM demo_stream_vw s;
 -- In the views below an attribute that is missing, or of another DynamoDB type than its path names, is NULL.
 -- Keys: CUSTOMER#<customer> with TRANSACTION#<time>#<transaction>, PROFILE, or CUSTOMER#<time>#<dependent>.
 CREATE MATERIALIZED VIEW mv_customer_transaction_event AS
-SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.event_name, c.change_us, c.key_hash, c.pk, c.sk,
+SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.event_name, c.change_us, c.key_hash, c.key_check, c.pk, c.sk,
        timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second' AS changed_at,
        split_part(c.pk, '#', 2) AS customer_id,
        split_part(c.sk, '#', 3) AS transaction_id,
@@ -44,20 +47,13 @@ SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.event_name, 
        c.new_image."ledgerNumber"."N"::decimal(38,0) AS ledger_number,
        c.new_image."note"."S"::varchar(4096) AS note,
        c.new_image."completionDateTime"."S"::timestamptz AS completion_datetime,
-       c.new_image."lastCalculationDateTime"."S"::timestamptz AS last_calculation_datetime
+       c.new_image."lastCalculationDateTime"."S"::timestamptz AS last_calculation_datetime,
+       c.new_image."calculationRequirements"."M"."dependentIds"."L" AS dependents
 FROM mv_item_change c
 WHERE c.reject_reason IS NULL AND split_part(c.sk, '#', 1) = 'TRANSACTION';
 
--- One row per dependent that a transaction's image names.
-CREATE MATERIALIZED VIEW mv_customer_dependent_event AS
-SELECT c.refresh_time, c.sequence_number, c.change_us, c.key_hash, c.pk, c.sk,
-       d."M"."pk"."S"::varchar(2048) AS dependent_pk,
-       d."M"."sk"."S"::varchar(1024) AS dependent_sk
-FROM mv_item_change c, c.new_image."calculationRequirements"."M"."dependentIds"."L" d
-WHERE c.reject_reason IS NULL AND split_part(c.sk, '#', 1) = 'TRANSACTION';
-
 CREATE MATERIALIZED VIEW mv_customer_profile_event AS
-SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.event_name, c.change_us, c.key_hash, c.pk, c.sk,
+SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.event_name, c.change_us, c.key_hash, c.key_check, c.pk, c.sk,
        split_part(c.pk, '#', 2) AS customer_id,
        c.new_image."email"."S"::varchar(320) AS email,
        c.new_image."planYear"."N"::integer AS plan_year,
@@ -69,7 +65,7 @@ FROM mv_item_change c
 WHERE c.reject_reason IS NULL AND c.sk = 'PROFILE';
 
 CREATE MATERIALIZED VIEW mv_dependent_profile_event AS
-SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.event_name, c.change_us, c.key_hash, c.pk, c.sk,
+SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.event_name, c.change_us, c.key_hash, c.key_check, c.pk, c.sk,
        split_part(c.pk, '#', 2) AS customer_id,
        split_part(c.sk, '#', 3) AS dependent_id,
        c.new_image."name"."S"::varchar(500) AS name,

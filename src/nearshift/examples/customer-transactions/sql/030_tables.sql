@@ -2,6 +2,7 @@
 -- that arrives late does not bring it back.
 CREATE TABLE customer_transaction_fact (
   key_hash                  bigint NOT NULL,
+  key_check                 bigint NOT NULL,
   pk                        varchar(2048) NOT NULL,
   sk                        varchar(1024) NOT NULL,
   customer_id               varchar(2048),
@@ -17,6 +18,7 @@ CREATE TABLE customer_transaction_fact (
   note                      varchar(4096),
   completion_datetime       timestamptz,
   last_calculation_datetime timestamptz,
+  dependents                super,
   changed_at                timestamp NOT NULL,
   change_us                 bigint NOT NULL,
   sequence_number           varchar(128) NOT NULL,
@@ -26,23 +28,16 @@ CREATE TABLE customer_transaction_fact (
 
 CREATE TABLE customer_transaction_tombstone (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   change_us       bigint NOT NULL,
   sequence_number varchar(128) NOT NULL
 ) DISTKEY (key_hash) SORTKEY (key_hash);
 
--- Which dependents a live transaction names; key_hash, pk and sk are the transaction's.
-CREATE TABLE customer_transaction_dependent (
-  key_hash     bigint NOT NULL,
-  pk           varchar(2048) NOT NULL,
-  sk           varchar(1024) NOT NULL,
-  dependent_pk varchar(2048),
-  dependent_sk varchar(1024)
-) DISTKEY (key_hash) SORTKEY (key_hash);
-
 CREATE TABLE customer_dim (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   customer_id     varchar(2048),
@@ -59,6 +54,7 @@ CREATE TABLE customer_dim (
 
 CREATE TABLE customer_tombstone (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   change_us       bigint NOT NULL,
@@ -67,6 +63,7 @@ CREATE TABLE customer_tombstone (
 
 CREATE TABLE dependent_dim (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   customer_id     varchar(2048),
@@ -81,6 +78,7 @@ CREATE TABLE dependent_dim (
 
 CREATE TABLE dependent_tombstone (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   change_us       bigint NOT NULL,

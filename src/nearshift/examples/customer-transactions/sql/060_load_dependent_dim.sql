@@ -27,7 +27,7 @@ BEGIN
   CREATE TEMP TABLE stage_dependent AS
   SELECT *
   FROM (SELECT e.*,
-               row_number() OVER (PARTITION BY e.key_hash, e.pk, e.sk
+               row_number() OVER (PARTITION BY e.key_hash, e.key_check
                                   ORDER BY e.change_us DESC, lpad(e.sequence_number, 128, '0') DESC) AS place
         FROM mv_dependent_profile_event e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to) ranked
@@ -36,15 +36,13 @@ BEGIN
 
   -- a change that is not newer than what is known of its item came late or twice
   DELETE FROM stage_dependent USING dependent_dim f
-  WHERE f.key_hash = stage_dependent.key_hash
-    AND CASE WHEN f.pk = stage_dependent.pk THEN f.sk = stage_dependent.sk END
+  WHERE f.key_hash = stage_dependent.key_hash AND f.key_check = stage_dependent.key_check
     AND (f.change_us > stage_dependent.change_us
          OR (f.change_us = stage_dependent.change_us
              AND lpad(f.sequence_number, 128, '0') >= lpad(stage_dependent.sequence_number, 128, '0')));
   GET DIAGNOSTICS v_stale := ROW_COUNT;
   DELETE FROM stage_dependent USING dependent_tombstone t
-  WHERE t.key_hash = stage_dependent.key_hash
-    AND CASE WHEN t.pk = stage_dependent.pk THEN t.sk = stage_dependent.sk END
+  WHERE t.key_hash = stage_dependent.key_hash AND t.key_check = stage_dependent.key_check
     AND (t.change_us > stage_dependent.change_us
          OR (t.change_us = stage_dependent.change_us
              AND lpad(t.sequence_number, 128, '0') >= lpad(stage_dependent.sequence_number, 128, '0')));
@@ -52,20 +50,18 @@ BEGIN
   v_stale := v_stale + v_rows;
 
   DELETE FROM dependent_dim USING stage_dependent s
-  WHERE dependent_dim.key_hash = s.key_hash
-    AND CASE WHEN dependent_dim.pk = s.pk THEN dependent_dim.sk = s.sk END;
+  WHERE dependent_dim.key_hash = s.key_hash AND dependent_dim.key_check = s.key_check;
   DELETE FROM dependent_tombstone USING stage_dependent s
-  WHERE dependent_tombstone.key_hash = s.key_hash
-    AND CASE WHEN dependent_tombstone.pk = s.pk THEN dependent_tombstone.sk = s.sk END;
+  WHERE dependent_tombstone.key_hash = s.key_hash AND dependent_tombstone.key_check = s.key_check;
   INSERT INTO dependent_dim (
-    key_hash, pk, sk, customer_id, dependent_id, name, relationship, birth_year, change_us, sequence_number, loaded_at)
+    key_hash, key_check, pk, sk, customer_id, dependent_id, name, relationship, birth_year, change_us, sequence_number, loaded_at)
   SELECT
-    key_hash, pk, sk, customer_id, dependent_id, name, relationship, birth_year, change_us, sequence_number, getdate()
+    key_hash, key_check, pk, sk, customer_id, dependent_id, name, relationship, birth_year, change_us, sequence_number, getdate()
   FROM stage_dependent
   WHERE nvl(event_name, '') <> 'REMOVE';
   GET DIAGNOSTICS v_written := ROW_COUNT;
-  INSERT INTO dependent_tombstone (key_hash, pk, sk, change_us, sequence_number)
-  SELECT key_hash, pk, sk, change_us, sequence_number
+  INSERT INTO dependent_tombstone (key_hash, key_check, pk, sk, change_us, sequence_number)
+  SELECT key_hash, key_check, pk, sk, change_us, sequence_number
   FROM stage_dependent
   WHERE event_name = 'REMOVE';
   GET DIAGNOSTICS v_removed := ROW_COUNT;
