@@ -204,37 +204,6 @@ FROM nearshift.queries
 SELECT 1, 1, query_id, query_text, started_at, ended_at, CASE WHEN error_message IS NULL THEN 'success' ELSE 'canceled' END
 FROM nearshift.queries WHERE query_text ILIKE 'call %'
 
--- pg_catalog.pg_user
--- usename varchar(128), usesysid integer, usecreatedb boolean, usesuper boolean, usecatupd boolean, passwd varchar(128), valuntil timestamp, useconfig varchar(128)
-SELECT DISTINCT owner, 1, true, true, false, '********', NULL::TIMESTAMP, NULL FROM nearshift.schemas WHERE name = 'public'
-
--- pg_catalog.pg_namespace
--- oid oid, nspname varchar(128), nspowner integer, nspacl varchar(128)
-SELECT oid, name, 1, NULL FROM nearshift.schemas UNION ALL SELECT 11, 'pg_catalog', 1, NULL UNION ALL SELECT 12, 'information_schema', 1, NULL
-
--- pg_catalog.pg_class
--- oid oid, relname varchar(128), relnamespace oid, reltype oid, relowner integer, relam oid, relfilenode oid, reltablespace oid, relpages integer, reltuples real, reltoastrelid oid, relhasindex boolean, relisshared boolean, relkind char(1), relnatts smallint, relchecks smallint, reltriggers smallint, relhasoids boolean, relhaspkey boolean, relhasrules boolean, relhassubclass boolean, relacl varchar(128), reldiststyle smallint
-SELECT r.oid, r.name, s.oid, 0, 1, 0, 0, 0, 0, 0, 0, false, false, CASE r.kind WHEN 'table' THEN 'r' ELSE 'v' END,
-       (SELECT count(*) FROM nearshift.columns c WHERE c.relation_oid = r.oid), 0, 0, false, false, false, false, NULL, 9
-FROM nearshift.relations r JOIN nearshift.schemas s ON s.name = r.schema_name
-
--- pg_catalog.pg_tables
--- schemaname varchar(128), tablename varchar(128), tableowner varchar(128), tablespace varchar(128), hasindexes boolean, hasrules boolean, hastriggers boolean
-SELECT schema_name, name, owner, NULL, false, false, false FROM nearshift.relations WHERE kind = 'table'
-
--- pg_catalog.pg_views
--- schemaname varchar(128), viewname varchar(128), viewowner varchar(128), definition varchar(65535)
-SELECT schema_name, name, owner, CASE kind WHEN 'view' THEN definition ELSE 'create materialized view ' || schema_name || '.' || name || ' as ' || definition END
-FROM nearshift.relations WHERE kind <> 'table'
-
--- pg_catalog.pg_proc_info
--- prooid oid, proname varchar(128), pronamespace oid, prokind char(1), prosrc varchar(65535)
-SELECT p.oid, p.name, s.oid, 'p', p.text FROM nearshift.procedures p JOIN nearshift.schemas s ON s.name = p.schema_name
-
--- pg_catalog.pg_database
--- oid oid, datname varchar(128), datdba integer, encoding integer, datistemplate boolean, datallowconn boolean
-SELECT 100000, 'dev', 1, 6, false, true
-
 -- information_schema.tables
 -- table_catalog varchar(128), table_schema varchar(128), table_name varchar(128), table_type varchar(128)
 SELECT 'dev', schema_name, name, CASE kind WHEN 'table' THEN 'BASE TABLE' ELSE 'VIEW' END FROM nearshift.relations

@@ -14,11 +14,12 @@ from sqlglot import exp
 
 from nearshift.errors import DataError, InvalidSql
 from nearshift.sql.bind import Binder
+from nearshift.sql.bind_objects import OBJECT_KINDS, object_cast
 from nearshift.sql.bind_values import NO_LABEL, Value
 from nearshift.sql.names import quote_literal
 from nearshift.sql.relations import Column
 from nearshift.sql.scope import Scope
-from nearshift.types import INTEGERS, NUMBERS, STRINGS, UNKNOWN, VARCHAR, Kind, SqlType, parse_type, varchar
+from nearshift.types import INTEGERS, NUMBERS, OID, STRINGS, UNKNOWN, VARCHAR, Kind, SqlType, parse_type, varchar
 
 _INSTANTS = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
 _TIMES = frozenset({Kind.TIME, Kind.TIMETZ})
@@ -43,6 +44,10 @@ def type_of_node(binder: Binder, node: exp.Expr) -> SqlType:
     kind = node.this
     if isinstance(kind, exp.Interval):
         return SqlType(Kind.INTERVAL)
+    if isinstance(node, exp.ObjectIdentifier) and kind == "OID":
+        return OID
+    if isinstance(node.args.get("kind"), exp.Identifier) and node.args["kind"].name == "char":
+        return SqlType(Kind.CHAR, length=1)  # PostgreSQL's one-byte type, which Redshift has in its catalog only
     word = _TYPE_WORDS.get(getattr(kind, "name", str(kind)))
     if word is None or (isinstance(node, exp.DataType) and node.args.get("nested")):
         raise binder.invalid(node.parent or node, f'type "{node.sql(dialect="redshift").lower()}" does not exist', sqlstate="42704")
@@ -57,8 +62,11 @@ def type_of_node(binder: Binder, node: exp.Expr) -> SqlType:
 
 def cast_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     """Bind CAST(x AS t), x::t, CONVERT(t, x) and TRY_CAST(x AS t)."""
-    target = type_of_node(binder, node.args["to"])
     value = binder.value(node.this, scope)
+    to = node.args["to"]
+    if isinstance(to, exp.ObjectIdentifier) and to.this in OBJECT_KINDS:
+        return replace(object_cast(binder, value, str(to.this), node), span=None)
+    target = type_of_node(binder, to)
     label = value.label
     if label == NO_LABEL:
         label = _CAST_LABELS.get(target.kind, target.kind.value)

@@ -34,6 +34,11 @@ def literal_rule(binder: Binder, node: exp.Expr, _scope: Scope) -> Value:
     return Value(f"CAST('{text}' AS DECIMAL({precision},{len(fraction)}))", decimal(precision, len(fraction)))
 
 
+def escape_string_rule(_binder: Binder, node: exp.Expr, _scope: Scope) -> Value:
+    """Bind E'…', whose escapes the tokenizer has read (PostgreSQL 8.0, "String Constants")."""
+    return Value(quote_literal(node.this), UNKNOWN, literal=node.this)
+
+
 def null_rule(_binder: Binder, _node: exp.Expr, _scope: Scope) -> Value:
     """Bind NULL."""
     return Value("NULL", UNKNOWN, is_null=True)

@@ -18,6 +18,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from nearshift.errors import InvalidSql, NotSupported, Span
 from nearshift.limits import STATEMENT_BYTES_MAX, STATEMENT_DEPTH_MAX
+from nearshift.sql.full_names import shortened
 
 # One level of nesting takes sqlglot about 45 Python frames, and the binder a dozen; Python's own default would stop at 20 levels.
 _FRAMES_PER_LEVEL = 64
@@ -198,6 +199,7 @@ def parse(text: str) -> exp.Expr:
         tokens = _DIALECT.tokenize(text)
     except TokenError as error:
         raise InvalidSql("unterminated or invalid token in the statement", span=Span(0, len(text)), hint="Check the quotes.") from error
+    tokens = shortened(tokens)
     _check_depth(tokens)
     if tokens and tokens[0].token_type not in _FIRST:
         raise NotSupported("this is neither a query nor DML", span=Span(tokens[0].start, tokens[0].end + 1))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from nearshift.errors import NotSupported, UndefinedObject
-from nearshift.sql import functions_dates, functions_numbers, functions_super, functions_system, functions_text
+from nearshift.sql import functions_catalog, functions_dates, functions_numbers, functions_super, functions_system, functions_text
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_aggregates import aggregate_rule
 from nearshift.sql.bind_casts import coerce
@@ -18,10 +18,11 @@ from nearshift.sql.functions_aggregate import AGGREGATES, WINDOWS, find_aggregat
 from nearshift.sql.functions_dates import date_part_of
 from nearshift.sql.functions_table import Call, Function, Refusal, bind_call
 from nearshift.sql.labels import function_label
+from nearshift.sql.names import quote
 from nearshift.sql.scope import Scope
 from nearshift.types import INTEGER, VARCHAR
 
-MODULES = (functions_text, functions_numbers, functions_dates, functions_super, functions_system)
+MODULES = (functions_text, functions_numbers, functions_dates, functions_super, functions_system, functions_catalog)
 FUNCTIONS: dict[str, Function] = {row.name: row for module in MODULES for row in module.FUNCTIONS}
 REFUSALS: dict[str, Refusal] = {row.name: row for module in MODULES for row in module.REFUSALS}
 
@@ -39,6 +40,8 @@ def call_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
         name = str(node.this).lower()
     if find_aggregate(name) is not None or name in {"approximate", "grouping", "grouping_id"}:
         return _grouping(binder, node, name, scope) if name.startswith("grouping") else aggregate_rule(binder, node, scope)
+    if name == "array" and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Query):
+        return _array_of_rows(binder, node, scope)
     value = _bind_named(binder, node, name, scope)
     return replace(value, label=function_label(name), span=None)
 
@@ -52,6 +55,17 @@ def _bind_named(binder: Binder, node: exp.Expr, name: str, scope: Scope) -> Valu
         raise _unknown(name, node)
     part = date_part_of(binder, nodes.pop(0)) if function.has_part and nodes else ""
     return bind_call(function, Call(binder, node, scope, name, [binder.value(one, scope) for one in nodes], part))
+
+
+def _array_of_rows(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
+    """Bind `ARRAY(SELECT …)`, which the leader node answers over catalogs; an array is text in braces here."""
+    binder.facts.seen.add("subquery")
+    query = binder.query(node.expressions[0], scope)
+    if len(query.columns) != 1:
+        raise binder.invalid(node, "subquery must return only one column")
+    name = quote(query.columns[0].sql_name)
+    text = f"'{{' || coalesce(string_agg({name}, ','), '') || '}}'"
+    return Value(" ".join(("(SELECT", text, "FROM (", query.sql, ') AS "$a")')), VARCHAR, "array")
 
 
 def _grouping(binder: Binder, node: exp.Expr, name: str, scope: Scope) -> Value:

@@ -22,6 +22,7 @@ from nearshift.sql.partiql import path_value
 
 EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.Literal: literals.literal_rule,
+    exp.ByteString: literals.escape_string_rule,
     exp.Null: literals.null_rule,
     exp.Boolean: literals.boolean_rule,
     exp.Paren: literals.paren_rule,
@@ -81,6 +82,7 @@ EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
 _PLAIN: Final = frozenset({"this", "expression", "expressions"})
 ARGUMENTS: Final[Mapping[type[exp.Expr], frozenset[str]]] = {
     exp.Literal: frozenset({"this", "is_string"}),
+    exp.ByteString: frozenset({"this", "is_bytes"}),
     exp.Column: frozenset({"this", "table", "db", "catalog"}),
     exp.Concat: _PLAIN | {"coalesce"},
     exp.Interval: _PLAIN | {"unit"},
