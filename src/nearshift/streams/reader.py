@@ -1,6 +1,7 @@
 """The seam between streams and the views that read them: what a source of records promises, whichever system is behind it.
 
-Kinesis, Kafka's topics (a partition is a shard, an offset a sequence number), a stream in memory and files implement it. The rules every implementation keeps, and `tests/streams/test_conformance_of_sources.py` checks:
+Kinesis, Kafka's topics (a partition is a shard, an offset a sequence number), a stream in memory and files implement it. The rules every
+implementation keeps, and `tests/streams/test_conformance_of_sources.py` checks:
 
 1. A reader opened at a Position gives every later record of the shard once, in order, whatever failed in between.
 2. `Batch.next` of any batch, opened anew, goes on with exactly the next record.
