@@ -116,6 +116,11 @@ def test_a_table_with_its_columns(port: int) -> None:
         ("SELECT pg_get_viewdef('cheap'::regclass)", "SELECT id, price FROM orders WHERE price < 10"),
         ("SELECT relkind::\"char\", relname::name FROM pg_class WHERE relname = 'cheap'", "v|cheap"),
         ("SELECT array_to_string(ARRAY(SELECT nspname FROM pg_namespace WHERE nspname = 'sales'), E'\\n')", "sales"),
+        ("SELECT relname AS table_name FROM pg_class WHERE table_name LIKE 'ord%' AND relkind = ANY (ARRAY['r', 'p'])", "orders"),
+        ("SELECT relkind = ANY ('{r,p}'), relname FROM pg_class WHERE relname = 'cheap'", "f|cheap"),
+        ("SELECT (pg_catalog.current_schemas(true))[1], (current_schemas(true))[2], (current_schemas(true))[3] IS NULL", "pg_catalog|public|t"),
+        ("SELECT current_database AS name FROM current_database()", "dev"),
+        ("SELECT pg_get_constraintdef(oid, true) FROM pg_constraint WHERE conrelid = 'orders'::regclass", "PRIMARY KEY (id)"),
     ],
 )
 def test_names_oids_and_questions_about_them(port: int, query: str, row: str) -> None:

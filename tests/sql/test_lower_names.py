@@ -82,7 +82,10 @@ def test_a_label_of_a_path_is_lower_case(desk: Any) -> None:
 def test_an_alias_of_the_list_can_be_used_to_its_right_but_a_column_wins(desk: Any) -> None:
     assert desk.run("SELECT id + 1 AS z, z * 2 FROM sales WHERE id = 1") == [(2, 4)]
     assert desk.run("SELECT id + 1 AS big, big * 2 FROM sales WHERE id = 1") == [(2, 20)]
-    assert desk.refusal("SELECT id + 1 AS z FROM sales WHERE z = 2").sqlstate == "42703"
+    assert desk.run("SELECT id + 1 AS z FROM sales WHERE z = 2") == [(2,)]
+    assert desk.run("SELECT id + 1 AS big FROM sales WHERE big = 2") == []
+    assert desk.refusal("SELECT count(*) AS n FROM sales WHERE n = 2").sqlstate == "42803"
+    assert desk.refusal("SELECT id + 1 AS z FROM sales WHERE missing = 2").sqlstate == "42703"
 
 
 def test_using_and_natural_merge_columns(desk: Any) -> None:

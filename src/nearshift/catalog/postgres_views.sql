@@ -129,3 +129,20 @@ SELECT p.oid, p.name, s.oid, 'p', p.text FROM nearshift.procedures p JOIN nearsh
 -- pg_catalog.pg_database
 -- oid oid, datname varchar(128), datdba integer, encoding integer, datistemplate boolean, datallowconn boolean, datcollate varchar(128), datctype varchar(128), dattablespace oid, datacl varchar(256), datconnlimit integer
 SELECT 100000, 'dev', 1, 6, false, true, 'C', 'C', 1663, NULL, -1
+
+-- pg_catalog.pg_am
+-- oid oid, amname varchar(128)
+EMPTY
+
+-- pg_catalog.svv_external_tables
+-- redshift_database_name varchar(128), schemaname varchar(128), tablename varchar(128), location varchar(128), input_format varchar(128), output_format varchar(128), serialization_lib varchar(128), serde_parameters varchar(128), compressed integer, parameters varchar(128), tabletype varchar(128)
+EMPTY
+
+-- pg_catalog.svv_external_columns
+-- redshift_database_name varchar(128), schemaname varchar(128), tablename varchar(128), columnname varchar(128), external_type varchar(128), columnnum integer, part_key integer, is_nullable varchar(5)
+EMPTY
+
+-- pg_catalog.pg_get_late_binding_view_cols
+-- view_schema varchar(128), view_name varchar(128), col_name varchar(128), col_type varchar(128), col_num integer
+SELECT r.schema_name, r.name, c.name, c.type, c.ordinal FROM nearshift.columns c JOIN nearshift.relations r ON r.oid = c.relation_oid
+WHERE r.kind = 'view' AND coalesce((r.attributes::JSON ->> 'late_binding')::BOOLEAN, false)

@@ -171,14 +171,14 @@ SELECT 'dev', schema_name, name, CASE kind WHEN 'table' THEN 'BASE TABLE' ELSE '
 SELECT 'dev', schema_name, name, NULL, CASE kind WHEN 'table' THEN 'TABLE' ELSE 'VIEW' END, comment FROM nearshift.relations
 
 -- pg_catalog.svv_columns
--- table_catalog varchar(128), table_schema varchar(128), table_name varchar(128), column_name varchar(128), ordinal_position integer, column_default varchar(4000), is_nullable varchar(3), data_type varchar(128), character_maximum_length integer, numeric_precision integer, numeric_precision_radix integer, numeric_scale integer, datetime_precision integer, remarks varchar(256)
+-- table_catalog varchar(128), table_schema varchar(128), table_name varchar(128), column_name varchar(128), ordinal_position integer, column_default varchar(4000), is_nullable varchar(3), data_type varchar(128), character_maximum_length integer, numeric_precision integer, numeric_precision_radix integer, numeric_scale integer, datetime_precision integer, interval_type varchar(128), interval_precision varchar(128), character_set_catalog varchar(128), character_set_schema varchar(128), character_set_name varchar(128), collation_catalog varchar(128), collation_schema varchar(128), collation_name varchar(128), domain_name varchar(128), remarks varchar(256)
 SELECT 'dev', r.schema_name, r.name, c.name, c.ordinal, c.default_text, CASE WHEN c.is_nullable THEN 'YES' ELSE 'NO' END,
        regexp_replace(c.type, '\(.*$', ''), TRY_CAST(CASE WHEN c.type LIKE 'character%' THEN regexp_extract(c.type, '\((\d+)', 1) END AS INTEGER),
        CASE WHEN c.type LIKE 'numeric%' THEN TRY_CAST(regexp_extract(c.type, '\((\d+)', 1) AS INTEGER)
             WHEN c.type = 'smallint' THEN 16 WHEN c.type = 'integer' THEN 32 WHEN c.type = 'bigint' THEN 64 END,
        CASE WHEN c.type LIKE 'numeric%' THEN 10 WHEN c.type IN ('smallint', 'integer', 'bigint') THEN 2 END,
        CASE WHEN c.type LIKE 'numeric%' THEN TRY_CAST(regexp_extract(c.type, ',(\d+)', 1) AS INTEGER) WHEN c.type IN ('smallint', 'integer', 'bigint') THEN 0 END,
-       CASE WHEN c.type LIKE 'timestamp%' THEN 6 END, c.comment
+       CASE WHEN c.type LIKE 'timestamp%' THEN 6 END, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, c.comment
 FROM nearshift.columns c JOIN nearshift.relations r ON r.oid = c.relation_oid
 
 -- pg_catalog.pg_table_def

@@ -18,11 +18,25 @@ _COMPARISONS: dict[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "
 def comparison_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     """Bind = <> < <= > >=, also with ANY, ALL and a row on either side."""
     operator = _COMPARISONS[type(node)]
+    if isinstance(node.expression, exp.Any) and operator == "=" and isinstance(node.expression.this, exp.Paren):
+        return _any_element(binder, node, node.expression.this.this, scope)
     if isinstance(node.expression, (exp.Any, exp.All)):
         return _quantified(binder, node, operator, scope)
     if isinstance(node.this, exp.Tuple) and isinstance(node.expression, exp.Tuple):
         return _row_comparison(binder, node, operator, scope)
     return compare(binder, operator, binder.value(node.this, scope), binder.value(node.expression, scope), node)
+
+
+def _any_element(binder: Binder, node: exp.Expr, array: exp.Expr, scope: Scope) -> Value:
+    """Bind `x = ANY (ARRAY[…])` and `x = ANY (array)`, as drivers ask the catalog; arrays exist there only, as text in braces."""
+    if isinstance(array, exp.Array) and array.expressions:
+        listed = exp.In(this=node.this, expressions=array.expressions)
+        listed.parent = node.parent
+        return in_rule(binder, listed, scope)
+    value, found = settled(binder, binder.value(node.this, scope)), settled(binder, binder.value(array, scope))
+    if found.type.kind not in STRINGS:
+        raise binder.unsupported(node, "ANY takes a subquery or an array of the catalog", hint="Use IN with a list.")
+    return Value(f"list_contains(string_split(trim({found.sql}, '{{}}'), ','), {text_of(value)})", BOOLEAN)
 
 
 def compare(binder: Binder, operator: str, left: Value, right: Value, node: exp.Expr) -> Value:

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from nearshift.errors import InvalidSql, NearshiftError, UndefinedObject
 from nearshift.sql.bind import Binder
+from nearshift.sql.bind_casts import settled
 from nearshift.sql.bind_compare import compare
 from nearshift.sql.bind_logic import condition
 from nearshift.sql.bind_values import OutputColumn, Value
@@ -25,6 +26,8 @@ from nearshift.sql.scope import Base, Element, Merged, Scope, Source
 from nearshift.sql.scope_names import Part
 from nearshift.types import SUPER, Kind
 
+# Functions that return rows, and are views here; "PG_GET_LATE_BINDING_VIEW_COLS".
+_LISTINGS = frozenset({"pg_get_late_binding_view_cols"})
 _TABLE_ARGUMENTS = {"this", "db", "catalog", "alias", "joins"}
 _JOIN_ARGUMENTS = {"this", "side", "kind", "on", "using", "method"}
 
@@ -281,6 +284,8 @@ def _unnest_names(binder: Binder, item: exp.Expr, rest: list[Part], base: Base) 
 def _table_source(binder: Binder, item: exp.Expr, scope: Scope) -> Source:
     if isinstance(item, exp.Subquery):
         return _subquery_source(binder, item, scope)
+    if isinstance(item, exp.Table) and isinstance(item.this, exp.Anonymous) and item.args.get("db") is None:
+        return _call_source(binder, item)
     if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
         what = "a table function" if isinstance(item, exp.Table) else "this item"
         raise binder.unsupported(item, f"{what} in FROM is not supported")
@@ -306,6 +311,24 @@ def _table_source(binder: Binder, item: exp.Expr, scope: Scope) -> Source:
     return Source(alias, binder.tag(alias), relation.source, columns, relation, has_alias)
 
 
+def _call_source(binder: Binder, item: exp.Table) -> Source:
+    """Bind `FROM f()`: one row with the function's value, in a column that has the alias or the function's name."""
+    for name, argument in item.args.items():
+        if argument and name not in {"this", "alias", "joins"}:
+            raise binder.unsupported(item, f"{name.upper()} in FROM is not supported")
+    listing = binder.context.relations.find("pg_catalog", item.this.name.lower()) if not item.this.expressions else None
+    if listing is not None and listing.name in _LISTINGS:
+        binder.read(listing)
+        alias, has_alias = _alias_of(binder, item, listing.name)
+        columns = _renamed(binder, item, tuple(OutputColumn(one.name, one.name, one.type) for one in listing.columns))
+        named = tuple(OutputColumn(new.label, old.name, old.type) for new, old in zip(columns, listing.columns, strict=True))
+        return Source(alias, binder.tag(alias), listing.source, named, listing, has_alias)
+    value = settled(binder, binder.value(item.this, Scope()))
+    alias, has_alias = _alias_of(binder, item, value.label)
+    columns = _renamed(binder, item, (OutputColumn(alias, "value", value.type),))
+    return Source(alias, binder.tag(alias), f"(SELECT {value.sql} AS value)", columns, has_alias=has_alias)
+
+
 def _subquery_source(binder: Binder, item: exp.Subquery, scope: Scope) -> Source:
     if isinstance(item.this, exp.Values):
         raise binder.unsupported(item, "VALUES in FROM is not supported", hint="Write SELECT … UNION ALL SELECT ….")
@@ -314,10 +337,8 @@ def _subquery_source(binder: Binder, item: exp.Subquery, scope: Scope) -> Source
     binder.facts.seen.add("derived table")
     query = binder.query(item.this, Scope(scope.parent, queries=scope.queries))
     alias_node = item.args.get("alias")
-    if alias_node is None or alias_node.this is None:
-        hint = "For example, FROM (SELECT ...) AS foo."
-        raise binder.invalid(item, "subquery in FROM must have an alias", hint=hint)
-    alias = binder.fold(alias_node.this)
+    # Amazon's drivers leave the alias out, so Redshift takes that; PostgreSQL does not.
+    alias = binder.fresh("s") if alias_node is None or alias_node.this is None else binder.fold(alias_node.this)
     columns = tuple(
         OutputColumn(new.label, old.sql_name, old.type)
         for new, old in zip(_renamed(binder, item, query.columns), query.columns, strict=True)
@@ -334,7 +355,9 @@ def _alias_of(binder: Binder, item: exp.Expr, name: str) -> tuple[str, bool]:
 
 def _renamed(binder: Binder, item: exp.Expr, columns: tuple[OutputColumn, ...]) -> tuple[OutputColumn, ...]:
     alias = item.args.get("alias")
-    names = [binder.fold(one) for one in alias.args.get("columns") or []] if alias is not None else []
+    written = (alias.args.get("columns") or []) if alias is not None else []
+    # The types that a function's alias may repeat are the function's own.
+    names = [binder.fold(one.this if isinstance(one, exp.ColumnDef) else one) for one in written]
     if not names:
         return columns
     if len(names) > len(columns):

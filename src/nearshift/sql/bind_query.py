@@ -65,11 +65,36 @@ def _bind_where(binder: Binder, node: exp.Expr, scope: Scope, clause: FromClause
     if where is None:
         return
     scope.no_aggregates = "WHERE"
+    _bind_written_aliases(binder, where, node, scope)
     rest = apply_join_marks(binder, where.this, scope, clause)
     if rest is not None:
         parts.where.append(condition(binder, rest, scope, "WHERE"))
     scope.no_aggregates = ""
+    scope.aliases.clear()
     scope.loose.clear()
+
+
+def _bind_written_aliases(binder: Binder, where: exp.Expr, node: exp.Expr, scope: Scope) -> None:
+    """Make the aliases that WHERE names known to it, where nothing else has the name.
+
+    AWS documents them for the select list only ("SELECT list"); its own drivers write `… AS table_schem … WHERE table_schem LIKE $1`.
+    """
+    for column in where.find_all(exp.Column):
+        if len(column.parts) != 1 or not isinstance(column.this, exp.Identifier) or column.find_ancestor(exp.Select) is not node:
+            continue
+        name = binder.fold(column.this)
+        item = _named_item(binder, column, node, scope)
+        if item is column or name in scope.aliases or name in binder.context.variables or _is_known_outside(scope.parent, name):
+            continue
+        scope.aliases[name] = settled(binder, binder.value(item.this, scope))
+
+
+def _is_known_outside(scope: Scope | None, name: str) -> bool:
+    while scope is not None:
+        if scope.find_alias(name) is not None or any(isinstance(one, Source) and one.column(name) for one in scope.sources):
+            return True
+        scope = scope.parent
+    return False
 
 
 def _bind_group(binder: Binder, node: exp.Expr, scope: Scope, parts: Parts) -> None:

@@ -74,6 +74,16 @@ def _joined(call: Call) -> Value:
     return Value(f"replace({text}[2:-2], ',', {delimiter})", VARCHAR)
 
 
+def _constraint(call: Call) -> Value:
+    """Lower pg_get_constraintdef for the keys that a table was made with."""
+    keys, columns = (catalog_source(call.binder, call.node, name) for name in ("pg_constraint", "pg_attribute"))
+    place = 'list_position(string_split(trim("$f".conkey, \'{}\'), \',\'), CAST("$h".attnum AS VARCHAR))'
+    names = f'string_agg("$h".attname, \', \' ORDER BY {place})'
+    word = 'CASE min("$f".contype) WHEN \'p\' THEN \'PRIMARY KEY\' ELSE \'UNIQUE\' END'
+    joined = f'{keys} AS "$f" JOIN {columns} AS "$h" ON "$h".attrelid = "$f".conrelid AND {place} > 0'
+    return Value(f"(SELECT {word} || ' (' || {names} || ')' FROM {joined} WHERE \"$f\".oid = {_oid(call)})", VARCHAR)
+
+
 _ENCODING = f"CASE {{0}} WHEN 6 THEN {quote_literal('UTF8')} WHEN 0 THEN {quote_literal('SQL_ASCII')} ELSE '' END"
 _PRIVILEGES = ("schema", "table", "database", "column", "function", "language", "any_column")
 FUNCTIONS = (
@@ -85,6 +95,8 @@ FUNCTIONS = (
     Function("format_type", "*r", VARCHAR, _format_type, PAGE),
     Function("pg_get_expr", "s*?b", VARCHAR, lambda call: Value(call.values[0].sql, VARCHAR), PAGE),
     Function("pg_get_viewdef", "*?b", VARCHAR, _definition, PAGE, is_mutable=True),
+    Function("pg_get_constraintdef", "*?b", VARCHAR, _constraint, PAGE, is_mutable=True),
+    Function("format_encoding", "i", VARCHAR, "CASE {0} WHEN 0 THEN 'none' END", "r_PG_TABLE_DEF.html"),
     Function("obj_description", "*?s", VARCHAR, _comment, PAGE, is_mutable=True),
     Function("col_description", "**", VARCHAR, _comment, PAGE, is_mutable=True),
     Function("shobj_description", "*s", VARCHAR, "CAST(NULL AS VARCHAR)", PAGE),

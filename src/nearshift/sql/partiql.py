@@ -21,7 +21,7 @@ from nearshift.sql.dialect import span_of
 from nearshift.sql.names import quote
 from nearshift.sql.scope import Base, Element, Extracted, Extraction, Scope, Source, Stage, Step, json_path
 from nearshift.sql.scope_names import Part, parts_of, resolve
-from nearshift.types import SUPER, Kind
+from nearshift.types import SUPER, VARCHAR, Kind
 
 # What FROM does with a value that is no array: no row for a comma join, one row with NULL for LEFT JOIN ... ON true. Not documented by AWS.
 _AS_LIST = "nearshift_sql.super_list({0})"
@@ -31,10 +31,21 @@ _AS_PAIRS = "nearshift_sql.super_pairs({0})"
 def path_value(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     """Bind a column, with or without navigation into it."""
     parts = parts_of(binder, node)
+    if parts is None and isinstance(node, exp.Bracket) and isinstance(node.this, exp.Paren) and len(node.expressions) == 1:
+        return _array_element(binder, node, scope)
     if parts is None:
         raise binder.unsupported(node, "navigation is possible from a SUPER column or an unnest alias only", hint="Use a subquery.")
     base, rest = resolve(binder, parts, scope)
     return navigate(binder, base, rest)
+
+
+def _array_element(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
+    """Bind `(array)[n]`, n from 1; arrays exist in the catalog only, as text in braces. SUPER is reached by name, not in parentheses."""
+    array = binder.value(node.this, scope)
+    place = node.expressions[0]
+    if array.type.kind is not Kind.VARCHAR or not isinstance(place, exp.Literal) or place.is_string or not place.this.isdigit():
+        raise binder.unsupported(node, "navigation is possible from a SUPER column or an unnest alias only", hint="Use a subquery.")
+    return Value(f"string_split(trim({array.sql}, '{{}}'), ',')[{int(place.this)}]", VARCHAR, array.label)
 
 
 def navigate(binder: Binder, base: Base, rest: list[Part]) -> Value:
