@@ -119,6 +119,7 @@ def test_a_table_with_its_columns(port: int) -> None:
         ("SELECT relname AS table_name FROM pg_class WHERE table_name LIKE 'ord%' AND relkind = ANY (ARRAY['r', 'p'])", "orders"),
         ("SELECT relkind = ANY ('{r,p}'), relname FROM pg_class WHERE relname = 'cheap'", "f|cheap"),
         ("SELECT (pg_catalog.current_schemas(true))[1], (current_schemas(true))[2], (current_schemas(true))[3] IS NULL", "pg_catalog|public|t"),
+        ("SELECT 2 = ANY (ARRAY[1, 2]), 3 = ANY (ARRAY[1, 2])", "t|f"),
         ("SELECT current_database AS name FROM current_database()", "dev"),
         ("SELECT pg_get_constraintdef(oid, true) FROM pg_constraint WHERE conrelid = 'orders'::regclass", "PRIMARY KEY (id)"),
     ],
