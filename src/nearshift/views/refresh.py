@@ -92,7 +92,8 @@ class Refresher:
             if not intake.is_worth_a_commit:
                 break
             try:
-                taken = self.take_in(tx, view, intake, screens=True)
+                rejected = None if self.fails_on_errors else self.find_rejected(tx.snapshot, view, intake)
+                taken = self.take_in(tx, view, intake, rejected)
             except NearshiftError as error:
                 self._note_at_end(tx, view, error)
                 raise
@@ -108,19 +109,28 @@ class Refresher:
             now, number = self.clock.now(), tx.number
             tx.on_end(lambda _is_committed: self.note_failure(view, error, now, number))
 
-    def take_in(self, tx: Transaction, view: RelationEntry, intake: Intake, *, screens: bool) -> Taken:
-        """Store one intake. With `screens` every record is tried first, so that a bad one does not fail the caller's transaction.
+    def find_rejected(self, snapshot: Snapshot, view: RelationEntry, intake: Intake) -> list[Rejected]:
+        """Return the records of an intake that the view cannot store, each with its reason, by trying them all on a connection of its own.
 
-        Raises DataError for a record on which the view's SELECT fails, when there was no screening or errors shall fail the refresh.
+        Needs neither a transaction nor the write lane, and should be called without: many bad records take long to tell apart.
+        """
+        records = streaming.record_table(intake, self.clock.now())
+        return streaming.screen(self.engine, self.translate(snapshot, view, {}), records, width_of(snapshot, view))
+
+    def take_in(self, tx: Transaction, view: RelationEntry, intake: Intake, rejected: list[Rejected] | None) -> Taken:
+        """Store one intake without the records that `find_rejected` named; None when nobody has looked for them.
+
+        Raises DataError for another record on which the view's SELECT fails.
         """
         lowered = self.translate(tx.snapshot, view, {})
         now = self.clock.now()
         state = catalog.view_state(tx.connection, view.oid)
         records = streaming.record_table(intake, streaming.next_refresh_time(state, now))
-        width = width_of(tx.snapshot, view)
-        rejected: list[Rejected] = streaming.oversize(records, width)
-        if not self.fails_on_errors and (screens or rejected):
-            rejected = streaming.screen(self.engine, lowered, records, width)
+        if rejected is None:
+            width = width_of(tx.snapshot, view)
+            rejected = streaming.oversize(records, width)
+            if rejected and not self.fails_on_errors:
+                rejected = streaming.screen(self.engine, lowered, records, width)
         return streaming.store(tx, view, lowered, intake, records, rejected, state, now)
 
     def replay(self, tx: Transaction, view: RelationEntry, choice: Choice, *, is_dry_run: bool = False) -> Replayed:
@@ -382,23 +392,26 @@ def _fetch_and_store(
         return None
     _take_lane(tx, feed)
     try:
-        taken = _store_own(refresher, tx, view, intake, kind, screens=False)
+        taken = _store_own(refresher, tx, view, intake, kind, None)
     except NearshiftError as error:
         if refresher.fails_on_errors or not _is_of_a_record(error):
             raise
+        rejected = refresher.find_rejected(tx.snapshot, view, intake)
         _take_lane(tx, feed)
-        taken = _store_own(refresher, tx, view, intake, kind, screens=True)
+        taken = _store_own(refresher, tx, view, intake, kind, rejected)
     feed.stored()
     crash_point("refresh.committed")
     return taken, intake.is_complete
 
 
-def _store_own(refresher: Refresher, tx: Transaction, view: RelationEntry, intake: Intake, kind: str, *, screens: bool) -> Taken:
+def _store_own(
+    refresher: Refresher, tx: Transaction, view: RelationEntry, intake: Intake, kind: str, rejected: list[Rejected] | None
+) -> Taken:
     """Store an intake in a transaction of its own."""
     started = refresher.clock.now()
     try:
         tx.begin(takes_lane=True)
-        taken = refresher.take_in(tx, view, intake, screens=screens)
+        taken = refresher.take_in(tx, view, intake, rejected)
         if taken.read:
             outcome = streamed(view, taken, is_complete=intake.is_complete)
             note_refresh(tx.connection, view, outcome, kind, started, refresher.clock.now(), tx.number)
