@@ -23,6 +23,7 @@ ORDER = (
     ("engine_errors", "engine"),
     ("catalog",),
     ("storage", "transaction"),
+    ("names",),
     ("values",),
     ("views",),
     ("house",),

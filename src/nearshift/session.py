@@ -27,13 +27,13 @@ from nearshift.commands import queries
 from nearshift.commands.cursors import Cursor
 from nearshift.commands.dispatching import dispatch
 from nearshift.commands.needs import Need, need_of
-from nearshift.errors import Cancelled, Conflict, InvalidSql, NearshiftError, NotSupported, UndefinedObject
+from nearshift.errors import Cancelled, Conflict, InvalidSql, NearshiftError
 from nearshift.house import House
+from nearshift.names import Names
 from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus
 from nearshift.settings import Settings
 from nearshift.sql import statements as st
 from nearshift.sql.lower import lower
-from nearshift.sql.names import QualifiedName
 from nearshift.sql.parse import parse_statement
 from nearshift.sql.relations import BindContext, Lowered
 from nearshift.sql.split import split_script
@@ -80,6 +80,7 @@ class Session:
         self.on_notice: Callable[[Notice], None] = lambda _notice: None
         self.temporary: dict[str, RelationEntry] = {}
         self.temporary_version = 0
+        self.names = Names(user, database, self.settings, self.tx, self.temporary)
         self.prepared: dict[str, Prepared] = {}
         self.cursors: dict[str, Cursor] = {}
         self.running = Running()
@@ -212,50 +213,10 @@ class Session:
         """Tell the client something beside the result."""
         self.on_notice(Notice(severity, message))
 
-    def search_path(self) -> tuple[str, ...]:
-        """The schemas that an unqualified name is looked up in."""
-        words = [word.strip().strip("\"'") for word in self.settings.get("search_path").split(",")]
-        return tuple(self.user if word == "$user" else word for word in words if word)
-
-    def resolve(self, name: QualifiedName) -> tuple[str | None, str]:
-        """Return (schema or None, name) as the catalog spells them. Raises NotSupported for another database."""
-        parts = name.folded(self.settings.rules)
-        if len(parts) > 2 and parts[-3] != self.database.lower():
-            raise NotSupported(f'cross-database references are not supported: "{parts[-3]}"', span=name.span)
-        return (parts[-2] if len(parts) > 1 else None), parts[-1]
-
-    def relation(self, name: QualifiedName) -> RelationEntry:
-        """Return the table or view of that name. Raises UndefinedObject (42P01)."""
-        schema, own = self.resolve(name)
-        found = self.find(schema, own)
-        if found is None:
-            raise UndefinedObject(f'relation "{name}" does not exist', span=name.span)
-        return found
-
-    def find(self, schema: str | None, name: str) -> RelationEntry | None:
-        """Return a table or view, or None; without a schema temporary tables and the search path are walked."""
-        if schema is None:
-            if name in self.temporary:
-                return self.temporary[name]
-            for candidate in self.search_path():
-                if (candidate, name) in self.snapshot.relations:
-                    return self.snapshot.relations[candidate, name]
-            return None
-        return self.snapshot.relations.get((schema, name))
-
-    def creation_schema(self, schema: str | None) -> str:
-        """Return the local schema that a new object without or with a schema goes to. Raises UndefinedObject (3F000)."""
-        names = (schema,) if schema else tuple(name for name in self.search_path() if name in self.snapshot.schemas)
-        if not names or names[0] not in self.snapshot.schemas:
-            raise UndefinedObject(f'schema "{schema or "public"}" does not exist', sqlstate="3F000")
-        if self.snapshot.schemas[names[0]].source is not None:
-            raise InvalidSql(f'schema "{names[0]}" is external: its relations are the streams themselves', sqlstate="42809")
-        return names[0]
-
     def context(self, *, overrides: dict[tuple[str, str], str] | None = None, allows_streams: bool = False) -> BindContext:
         """Return what the meaning of a statement depends on, now."""
         lookup = self.house.lookup(
-            self.snapshot, self.search_path(), temporary=self.temporary, overrides=overrides, allows_streams=allows_streams
+            self.snapshot, self.names.search_path(), temporary=self.temporary, overrides=overrides, allows_streams=allows_streams
         )
         return BindContext(
             lookup,
@@ -271,7 +232,7 @@ class Session:
         context = self.context()
         assert isinstance(context.relations, Lookup), "a session looks names up in a snapshot"
         key = (
-            text, context.rules, tuple(context.settings.values()), self.search_path(), context.parameter_types,
+            text, context.rules, tuple(context.settings.values()), self.names.search_path(), context.parameter_types,
             tuple(context.variables.items()),
         )  # fmt: skip
         return self.house.translations.get(key, context.relations, lambda: lower(text, context))

@@ -71,7 +71,7 @@ def session_value(session: Session, name: str) -> object:
         case "current_database":
             return session.database
         case "current_schema":
-            return next((schema for schema in session.search_path() if schema in session.snapshot.schemas), None)
+            return next((schema for schema in session.names.search_path() if schema in session.snapshot.schemas), None)
         case "search_path":
             return session.settings.get("search_path")
         case "backend_pid":

@@ -56,7 +56,7 @@ def auto(place: Any, name: str) -> None:
     house = session.house
     tx = Transaction(house.engine.connect(), house.current, house.events, house.clock)
     try:
-        refresh_in_background(house.refresher, tx, session.find(None, name))
+        refresh_in_background(house.refresher, tx, session.names.find(None, name))
     finally:
         tx.connection.close()
         session.close()

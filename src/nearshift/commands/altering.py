@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def alter_table(session: Session, statement: st.AlterTable) -> Result:
     """Run ALTER TABLE."""
-    entry = session.relation(statement.name)
+    entry = session.names.relation(statement.name)
     connection, action = session.tx.connection, statement.action
     rules = session.settings.rules
     if isinstance(action, st.AppendFrom):
@@ -148,7 +148,7 @@ def _append(session: Session, target: RelationEntry, name: st.QualifiedName, act
     """ALTER TABLE APPEND: move all rows from a table or streaming view ("ALTER TABLE APPEND")."""
     if session.is_in_block:
         raise NotSupported("ALTER TABLE APPEND cannot run inside a transaction block", sqlstate="25001", span=name.span)
-    source = session.relation(action.source)
+    source = session.names.relation(action.source)
     if target.kind is not RelationKind.TABLE or source.kind not in {RelationKind.TABLE, RelationKind.STREAMING_VIEW}:
         raise InvalidSql("rows can be appended from a table or streaming materialized view to a table", sqlstate="42809", span=name.span)
     shared = [c.name for c in target.columns if any(s.name == c.name and s.type == c.type for s in source.columns)]
@@ -168,11 +168,11 @@ def comment(session: Session, statement: st.Comment) -> Result:
     """Run COMMENT ON a table, view or column; on other kinds it is accepted without being kept."""
     connection = session.tx.connection
     if statement.kind in {st.ObjectKind.TABLE, st.ObjectKind.VIEW, st.ObjectKind.MATERIALIZED_VIEW}:
-        catalog.set_comment(connection, session.relation(statement.name).oid, statement.text)
+        catalog.set_comment(connection, session.names.relation(statement.name).oid, statement.text)
         session.tx.touch_catalog()
     elif statement.kind is st.ObjectKind.COLUMN:
         owner = st.QualifiedName(statement.name.parts[:-1])
-        entry = session.relation(owner)
+        entry = session.names.relation(owner)
         column = _known_column(session, entry, statement.name.last)
         columns = tuple(dataclasses.replace(c, comment=statement.text) if c.name == column else c for c in entry.columns)
         catalog.replace_columns(connection, entry.oid, columns)

@@ -43,7 +43,7 @@ def copy(session: Session, statement: st.Copy | st.Unload) -> Result:
     for name, option in statement.options.items():
         if name not in _KNOWN:
             raise NotSupported(f"COPY option {name} is not supported for DynamoDB", span=option.span)
-    entry = session.relation(statement.table)
+    entry = session.names.relation(statement.table)
     if entry.kind not in {RelationKind.TABLE, RelationKind.TEMP_TABLE}:
         raise InvalidSql(f'"{entry.name}" is not a table', sqlstate="42809", span=statement.table.span)
     wanted = _columns(session, entry, statement)

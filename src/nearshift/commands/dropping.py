@@ -33,8 +33,8 @@ def drop(session: Session, statement: st.Drop) -> Result:
 
 
 def _drop_one(session: Session, statement: st.Drop, name: st.QualifiedName) -> None:
-    schema, own = session.resolve(name)
-    entry = session.find(schema, own)
+    schema, own = session.names.resolve(name)
+    entry = session.names.find(schema, own)
     if entry is None:
         if not statement.if_exists:
             kind = statement.kind.value.lower()

@@ -38,7 +38,7 @@ def rewritten(session: Session, entry: RelationEntry) -> None:
 
 def truncate(session: Session, statement: st.Truncate) -> Result:
     """Run TRUNCATE: it commits the transaction it is in ("TRUNCATE")."""
-    entry = session.relation(statement.name)
+    entry = session.names.relation(statement.name)
     if entry.kind not in {RelationKind.TABLE, RelationKind.TEMP_TABLE, RelationKind.STREAMING_VIEW}:
         raise InvalidSql(f'"{entry.name}" is not a table', sqlstate="42809", span=statement.name.span)
     session.begin_here()
@@ -50,7 +50,7 @@ def truncate(session: Session, statement: st.Truncate) -> Result:
 def lock(session: Session, statement: st.Lock) -> Result:
     """Run LOCK: the transaction has the write lane from here on, which is more than one table's lock."""
     for name in statement.tables:
-        session.relation(name)
+        session.names.relation(name)
     if not session.is_in_block:
         raise Conflict("LOCK TABLE can only be used in transaction blocks", sqlstate="25P01")
     return Result("LOCK TABLE")

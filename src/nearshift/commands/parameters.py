@@ -161,7 +161,7 @@ _TITLES = {
 def _definition(session: Session, statement: st.ShowDefinition) -> tuple[str, str]:
     if statement.kind is st.ObjectKind.PROCEDURE:
         return _TITLES[statement.kind], procedures.definition_of(session, statement.object)
-    entry = session.relation(statement.object.name)
+    entry = session.names.relation(statement.object.name)
     title = _TITLES.get(statement.kind, "Show Table DDL statement")
     if entry.definition is not None:
         kind = "VIEW" if entry.kind is RelationKind.VIEW else "MATERIALIZED VIEW"

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 def create_procedure(session: Session, statement: st.CreateProcedure) -> Result:
     """Run CREATE [OR REPLACE] PROCEDURE: the body is read now, what it names is looked up when it runs."""
-    schema, name = session.resolve(statement.name)
-    place = session.creation_schema(schema)
+    schema, name = session.names.resolve(statement.name)
+    place = session.names.creation_schema(schema)
     if statement.is_nonatomic and (statement.is_security_definer or statement.settings):
         raise InvalidSql("NONATOMIC excludes SECURITY DEFINER and SET", span=statement.name.span)
     compile_procedure(statement, session.settings.rules)
@@ -170,8 +170,8 @@ def _all_types(entry: ProcedureEntry) -> str:
 
 
 def _candidates(session: Session, name: QualifiedName) -> list[ProcedureEntry]:
-    schema, own = session.resolve(name)
-    for place in (schema,) if schema else session.search_path():
+    schema, own = session.names.resolve(name)
+    for place in (schema,) if schema else session.names.search_path():
         found = session.snapshot.procedures.get((place or "", own), ())
         if found:
             return list(found)
@@ -320,7 +320,7 @@ class SessionRunner:
         with self._scoped(scope):
             statement = parse_statement(sql)
             if isinstance(statement, st.Truncate):
-                emptying.empty(self._session, self._session.relation(statement.name))
+                emptying.empty(self._session, self._session.names.relation(statement.name))
                 return Outcome("TRUNCATE")
             result = self._session.dispatch(statement)
             if result.columns is None:

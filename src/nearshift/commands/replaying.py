@@ -49,7 +49,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def is_meant(session: Session, name: QualifiedName) -> bool:
     """Tell whether a CALL means this procedure."""
-    schema, own = session.resolve(name)
+    schema, own = session.names.resolve(name)
     return own.lower() == NAME and schema in {None, "pg_catalog"}
 
 
@@ -73,8 +73,8 @@ def replay(session: Session, name: QualifiedName, arguments: tuple[Value, ...]) 
     is_own = not session.tx.is_open
     session.begin_here()
     written = split_qualified(str(texts[0]))
-    schema, own = session.resolve(written)
-    view = session.find(schema, own)
+    schema, own = session.names.resolve(written)
+    view = session.names.find(schema, own)
     if view is None:
         raise UndefinedObject(f'relation "{written}" does not exist', span=name.span)
     found = session.house.refresher.replay(session.tx, view, options.choice, is_dry_run=options.dry_run)

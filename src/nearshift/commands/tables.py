@@ -27,7 +27,7 @@ def create_table(session: Session, statement: st.CreateTable) -> Result:
     rules = session.settings.rules
     columns = [column_entry(session, definition) for definition in statement.columns]
     for like in sorted(statement.likes, key=lambda one: one.position, reverse=True):
-        parent = session.relation(like.table)
+        parent = session.names.relation(like.table)
         copied = [c if like.includes_defaults else dataclasses.replace(c, default_text=None) for c in parent.columns]
         columns[like.position : like.position] = [dataclasses.replace(c, identity=None, comment=None) for c in copied]
     check_columns(columns, statement.name)
@@ -91,9 +91,9 @@ def _make(
     if_not_exists: bool,
 ) -> RelationEntry | None:
     """Create a table's storage and its entry; None when it exists and that is fine."""
-    schema, own = session.resolve(name)
+    schema, own = session.names.resolve(name)
     is_temporary = is_temporary or own.startswith("#")
-    place = "pg_temp" if is_temporary else session.creation_schema(schema)
+    place = "pg_temp" if is_temporary else session.names.creation_schema(schema)
     taken = own in session.temporary if is_temporary else (place, own) in session.snapshot.relations
     if taken:
         if not if_not_exists:

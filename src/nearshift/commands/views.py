@@ -30,15 +30,15 @@ _MATERIALIZED = frozenset({RelationKind.STREAMING_VIEW, RelationKind.DERIVED_VIE
 def _frozen(session: Session, lowered: Lowered) -> dict[str, Any]:
     """Return what a view's definition means, besides its text: kept with the view."""
     return {
-        "search_path": list(session.search_path()), "settings": session.settings.meaningful(),
+        "search_path": list(session.names.search_path()), "settings": session.settings.meaningful(),
         "query_columns": [column.name for column in lowered.columns],
     }  # fmt: skip
 
 
 def create_view(session: Session, statement: st.CreateView) -> Result:
     """Run CREATE [OR REPLACE] VIEW."""
-    schema, own = session.resolve(statement.name)
-    place = session.creation_schema(schema)
+    schema, own = session.names.resolve(statement.name)
+    place = session.names.creation_schema(schema)
     before = session.snapshot.relations.get((place, own))
     if before is not None and not (statement.is_replace and before.kind is RelationKind.VIEW):
         raise DuplicateObject(f'relation "{own}" already exists', span=statement.name.span)
@@ -82,8 +82,8 @@ def _view_query(session: Session, statement: st.CreateView) -> Lowered:
 
 def create_materialized_view(session: Session, statement: st.CreateMaterializedView) -> Result:
     """Run CREATE MATERIALIZED VIEW: a streaming one begins empty, any other is filled at once."""
-    schema, own = session.resolve(statement.name)
-    place = session.creation_schema(schema)
+    schema, own = session.names.resolve(statement.name)
+    place = session.names.creation_schema(schema)
     if (place, own) in session.snapshot.relations:
         raise DuplicateObject(f'relation "{own}" already exists', span=statement.name.span)
     context = session.context(allows_streams=True)
@@ -182,7 +182,7 @@ def _check_stream(session: Session, entry: RelationEntry, _statement: st.CreateM
 
 def refresh(session: Session, statement: st.RefreshMaterializedView) -> Result:
     """Run REFRESH MATERIALIZED VIEW, in the caller's transaction if there is one."""
-    entry = session.relation(statement.name)
+    entry = session.names.relation(statement.name)
     if entry.kind not in _MATERIALIZED:
         raise InvalidSql(f'"{entry.name}" is not a materialized view', sqlstate="42809", span=statement.name.span)
     is_own = not session.tx.is_open
@@ -203,7 +203,7 @@ def refresh(session: Session, statement: st.RefreshMaterializedView) -> Result:
 
 def alter_materialized_view(session: Session, statement: st.AlterMaterializedView) -> Result:
     """Run ALTER MATERIALIZED VIEW."""
-    entry = session.relation(statement.name)
+    entry = session.names.relation(statement.name)
     if entry.kind not in _MATERIALIZED:
         raise InvalidSql(f'"{entry.name}" is not a materialized view', sqlstate="42809", span=statement.name.span)
     connection = session.tx.connection

@@ -213,7 +213,7 @@ class Bench:
         session = self.warehouse.session()
         try:
             house = session.house
-            entry = session.find(None, name)
+            entry = session.names.find(None, name)
             assert entry is not None, f"no view {name}"
             tx = Transaction(house.engine.connect(), house.current, house.events, house.clock)
             try:
