@@ -7,7 +7,7 @@ just before the statement runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,5 +112,3 @@ def set_session_values(connection: Rows, sql: str, value_of: Callable[[str], obj
 
 
 _SET = {name: f"SET VARIABLE {_PREFIX}{name} = $1" for name in SESSION_VALUES}
-
-__all__ = ["VERSION", "Sequence", "parameter_values", "session_value", "set_session_values", "with_variables"]

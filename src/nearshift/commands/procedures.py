@@ -15,7 +15,7 @@ from nearshift.commands import emptying, replaying
 from nearshift.commands.assigning import assign
 from nearshift.commands.cursors import rows_cursor
 from nearshift.commands.results import rows_result
-from nearshift.errors import DuplicateObject, InvalidSql, NearshiftError, NotSupported, UndefinedObject
+from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
 from nearshift.plpgsql.compiled import CompiledProcedure, compile_procedure
 from nearshift.plpgsql.interpret import call as interpret
 from nearshift.plpgsql.nodes import Level
@@ -378,8 +378,3 @@ class SessionRunner:
             yield
         finally:
             running.variables, running.values, running.parameter_types = before
-
-
-__all__ = [
-    "NearshiftError", "SessionRunner", "call", "change_routine", "create_procedure", "describe_call", "resolve",
-]  # fmt: skip
