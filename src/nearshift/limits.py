@@ -44,6 +44,9 @@ CALL_DEPTH_MAX: Final = 16
 PROCEDURE_ARGUMENTS_MAX: Final = 32
 PROCEDURE_VARIABLES_MAX: Final = 1024
 PROCEDURE_SOURCE_BYTES_MAX: Final = 2 * MIB
+# SQL functions inside each other, and the text that one call may become: a call is replaced by its expression.
+FUNCTION_CALL_DEPTH_MAX: Final = 32
+FUNCTION_TEXT_CHARACTERS_MAX: Final = MIB
 # Translations of statements kept per warehouse.
 TRANSLATIONS_MAX: Final = 2000
 # GetRecords answers at most 10,000 records or 10 MiB ("GetRecords", Kinesis API reference).
@@ -52,6 +55,13 @@ GET_RECORDS_BYTES_MAX: Final = 10 * MIB
 # What one refresh transaction takes in at most: large enough for speed, small enough for memory and for a reader's patience.
 REFRESH_BYTES_MAX: Final = 64 * MIB
 REFRESH_RECORDS_MAX: Final = 100_000
+# Answers of one stream that are kept until all its views have taken them; a view further behind reads for itself.
+SHARED_BYTES_MAX: Final = 64 * MIB
+# Shards of one stream that one view reads at a time: what it takes in may exceed REFRESH_BYTES_MAX by an answer for each.
+FEED_READERS_MAX: Final = 6
+# A shard without records for this long is idle: background refreshes look at a stream's idle shards this often in all.
+SHARD_IDLE_SECONDS: Final = 30
+IDLE_LOOKS_PER_SECOND_MAX: Final = 40
 # Kinesis allows 5 GetRecords per second and shard, for all readers together.
 SHARD_READ_INTERVAL_MS: Final = 200
 # Empty answers before the tip that one refresh follows in one shard; the next refresh goes on from there.

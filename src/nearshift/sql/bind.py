@@ -34,6 +34,7 @@ class Facts:
     seen: set[str] = field(default_factory=set)
     mutable: set[str] = field(default_factory=set)
     references: int = 0
+    calls: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from nearshift.sql.functions_table import Call, Function, Refusal, bind_call
 from nearshift.sql.labels import function_label
 from nearshift.sql.names import quote
 from nearshift.sql.scope import Scope
+from nearshift.sql.user_functions import user_call
 from nearshift.types import INTEGER, VARCHAR
 
 MODULES = (functions_text, functions_numbers, functions_dates, functions_super, functions_system, functions_catalog)
@@ -52,7 +53,10 @@ def _bind_named(binder: Binder, node: exp.Expr, name: str, scope: Scope) -> Valu
         raise binder.unsupported(node, f"DISTINCT, * and named arguments are not possible in {name.upper()}")
     function = FUNCTIONS.get(name)
     if function is None:
-        raise _unknown(name, node)
+        found = user_call(binder, node, None, name, scope)
+        if found is None:
+            raise _unknown(name, node)
+        return found
     part = date_part_of(binder, nodes.pop(0)) if function.has_part and nodes else ""
     return bind_call(function, Call(binder, node, scope, name, [binder.value(one, scope) for one in nodes], part))
 

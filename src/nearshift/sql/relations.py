@@ -56,6 +56,40 @@ class Relations(Protocol):
         ...
 
 
+class Volatility(Enum):
+    """What may be assumed of a function ("CREATE FUNCTION")."""
+
+    VOLATILE = "VOLATILE"
+    STABLE = "STABLE"
+    IMMUTABLE = "IMMUTABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class UserFunction:
+    """An SQL function of a user: a call means the expression of `body`, one SELECT over `$1`, `$2`, … and nothing else."""
+
+    oid: int
+    schema: str
+    name: str
+    argument_types: tuple[SqlType, ...]
+    returns: SqlType
+    volatility: Volatility
+    body: str
+
+    @property
+    def signature(self) -> str:
+        """The types of the arguments, comma separated, as overloads are told apart by."""
+        return ",".join(kind.kind.value for kind in self.argument_types)
+
+
+class UserFunctions(Protocol):
+    """Where the binder looks functions of users up."""
+
+    def functions(self, schema: str | None, name: str) -> tuple[UserFunction, ...]:
+        """Return all functions of that name. Without a schema the search path is walked to the first schema that has one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class NameRules:
     """The two settings that decide what a name means ("enable_case_sensitive_identifier", "enable_case_sensitive_super_attribute")."""
@@ -79,6 +113,7 @@ class BindContext:
     parameter_types: tuple[SqlType | None, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     database: str = "dev"
+    functions: UserFunctions | None = None
 
 
 class ParameterSource(Enum):
@@ -113,7 +148,7 @@ class Lowered:
     """A statement in DuckDB's SQL.
 
     `sql` has parameters `$1`…`$n` in the order of `parameters`. `columns` are the result's columns with Redshift's labels and types, empty
-    for DML. `reads` and `writes` are (schema, name) of the relations it touches.
+    for DML. `reads` and `writes` are (schema, name) of the relations it touches, `calls` the oids of the users' functions that stand in it.
     """
 
     sql: str
@@ -121,3 +156,4 @@ class Lowered:
     parameters: tuple[Parameter, ...] = ()
     reads: frozenset[tuple[str, str]] = frozenset()
     writes: frozenset[tuple[str, str]] = frozenset()
+    calls: frozenset[int] = frozenset()

@@ -19,6 +19,7 @@ from nearshift.sql.bind_casts import cast_rule
 from nearshift.sql.bind_query import select_query
 from nearshift.sql.bind_sets import set_query, subquery_query, values_query
 from nearshift.sql.partiql import path_value
+from nearshift.sql.user_functions import dotted_rule
 
 EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.Literal: literals.literal_rule,
@@ -30,7 +31,7 @@ EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.Concat: literals.adjacent_rule,
     exp.Interval: literals.interval_rule,
     exp.Column: path_value,
-    exp.Dot: path_value,
+    exp.Dot: dotted_rule,
     exp.Bracket: path_value,
     exp.Cast: cast_rule,
     exp.TryCast: cast_rule,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nearshift.sql.names import Name, QualifiedName
+from nearshift.sql.relations import Volatility as Volatility
 from nearshift.sql.statements_parts import Fragment, ObjectKind, Option, Signature
 from nearshift.sql.statements_tables import OwnerTo, RenameTo
 from nearshift.types import SqlType
@@ -54,14 +55,6 @@ class CreateProcedure:
     is_nonatomic: bool = False
     is_security_definer: bool = False
     settings: tuple[Setting, ...] = ()
-
-
-class Volatility(Enum):
-    """What the planner may assume of a function."""
-
-    VOLATILE = "VOLATILE"
-    STABLE = "STABLE"
-    IMMUTABLE = "IMMUTABLE"
 
 
 @dataclass(frozen=True, slots=True)
