@@ -10,9 +10,10 @@ from sqlglot import exp
 from nearshift.errors import NearshiftError, NotSupported, Span
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_dml import delete, insert, merge, update
-from nearshift.sql.dialect import parse, span_of, too_deep
+from nearshift.sql.dialect import parse_nested, span_of, too_deep
 from nearshift.sql.relations import BindContext, Column, Lowered, Parameter, ParameterSource
 from nearshift.sql.rules import ARGUMENTS, EXPRESSIONS, QUERIES
+from nearshift.sql.stack_room import room_for
 from nearshift.types import VARCHAR, Kind
 
 _DML: dict[type[exp.Expr], Callable[[Binder, exp.Expr], str]] = {
@@ -31,10 +32,11 @@ class Bound:
 
 def bind(text: str, context: BindContext) -> Bound:
     """Translate one statement; raises what `lower.lower` raises."""
-    tree = parse(text)
+    tree, levels = parse_nested(text)
     binder = Binder(context, EXPRESSIONS, QUERIES, ARGUMENTS)
     try:
-        return _bind_tree(tree, binder)
+        with room_for(levels):
+            return _bind_tree(tree, binder)
     except RecursionError as error:
         raise too_deep(Span(0, len(text))) from error
     except NearshiftError as error:
@@ -55,7 +57,7 @@ def _bind_tree(tree: exp.Expr, binder: Binder) -> Bound:
     else:
         raise NotSupported("this statement is not supported here", span=span_of(tree))
     reads = frozenset(binder.reads)
-    return Bound(Lowered(sql, columns, _parameters(binder), reads, frozenset(binder.writes)), binder, tree)
+    return Bound(Lowered(sql, columns, _parameters(binder), reads, frozenset(binder.writes), frozenset(binder.facts.calls)), binder, tree)
 
 
 def _parameters(binder: Binder) -> tuple[Parameter, ...]:

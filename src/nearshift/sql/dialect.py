@@ -6,7 +6,6 @@ so that only our own table of functions decides what a name means, and the two f
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from typing import Any, ClassVar
 
@@ -19,9 +18,8 @@ from sqlglot.tokenizer_core import TokenType
 from nearshift.errors import InvalidSql, NotSupported, Span
 from nearshift.limits import STATEMENT_BYTES_MAX, STATEMENT_DEPTH_MAX
 from nearshift.sql.full_names import shortened
+from nearshift.sql.stack_room import room_for
 
-# One level of nesting takes sqlglot about 45 Python frames, and the binder a dozen; Python's own default would stop at 20 levels.
-_FRAMES_PER_LEVEL = 64
 _OPENERS = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE})
 _CLOSERS = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END})
 # Anything else would come back from sqlglot as a Command.
@@ -188,7 +186,12 @@ _DIALECT = NearshiftDialect()
 
 
 def parse(text: str) -> exp.Expr:
-    """Return the tree of one statement.
+    """Return the tree of one statement; raises what `parse_nested` raises."""
+    return parse_nested(text)[0]
+
+
+def parse_nested(text: str) -> tuple[exp.Expr, int]:
+    """Return the tree of one statement, and how many levels of parentheses, brackets and CASE it nests.
 
     Raises InvalidSql: 42601 with the span of the token that does not fit, 54000 for a text above 16 MB, 54001 for nesting deeper than
     limits.STATEMENT_DEPTH_MAX.
@@ -200,11 +203,12 @@ def parse(text: str) -> exp.Expr:
     except TokenError as error:
         raise InvalidSql("unterminated or invalid token in the statement", span=Span(0, len(text)), hint="Check the quotes.") from error
     tokens = shortened(tokens)
-    _check_depth(tokens)
+    levels = _check_depth(tokens)
     if tokens and tokens[0].token_type not in _FIRST:
         raise NotSupported("this is neither a query nor DML", span=Span(tokens[0].start, tokens[0].end + 1))
     try:
-        trees = _DIALECT.parser().parse(tokens, text)
+        with room_for(levels):
+            trees = _DIALECT.parser().parse(tokens, text)
     except ParseError as error:
         raise _syntax_error(text, error) from error
     except RecursionError as error:
@@ -213,7 +217,7 @@ def parse(text: str) -> exp.Expr:
         raise InvalidSql("syntax error", span=Span(0, len(text))) from error
     if len(trees) != 1 or trees[0] is None:
         raise InvalidSql("one statement is expected", span=Span(0, len(text)))
-    return trees[0]
+    return trees[0], levels
 
 
 def too_deep(span: Span) -> InvalidSql:
@@ -222,7 +226,7 @@ def too_deep(span: Span) -> InvalidSql:
     return InvalidSql("statement is nested too deeply", sqlstate="54001", span=span, hint=hint)
 
 
-def _check_depth(tokens: list[Any]) -> None:
+def _check_depth(tokens: list[Any]) -> int:
     depth = deepest = 0
     place = None
     for token in tokens:
@@ -234,9 +238,7 @@ def _check_depth(tokens: list[Any]) -> None:
             depth -= 1
     if deepest > STATEMENT_DEPTH_MAX and place is not None:
         raise too_deep(Span(place.start, place.end + 1))
-    needed = 1000 + _FRAMES_PER_LEVEL * deepest
-    if sys.getrecursionlimit() < needed:
-        sys.setrecursionlimit(needed)
+    return deepest
 
 
 def _syntax_error(text: str, error: ParseError) -> InvalidSql:
