@@ -21,25 +21,25 @@ _ROWS_PER_INSERT: Final = 1_000_000
 # $1 is the first row, $2 the row behind the last one; the key of row i is that of `records.change_record` for i.
 _ROWS: Final = f"""
   (SELECT i, 'CUSTOMER#CUST_' || (i % 50000) AS pk, 'TRANSACTION#2026-07-08T23:59:59Z#TX_' || i AS sk,
-     ('0x' || md5(pk || '|' || sk)[:15])::BIGINT AS h, ('0x' || md5(pk || '|' || sk)[16:30])::BIGINT AS k,
+     md5(length(pk) || '|' || pk || '|' || sk) AS both, ('0x' || both[:15])::BIGINT AS h, ('0x' || both[16:30])::BIGINT AS k,
      i // {CHANGES_PER_BATCH} + 1 AS batch,
      TIMESTAMP '2024-01-01' + (i // {CHANGES_PER_BATCH}) * INTERVAL '200 milliseconds' AS refreshed, {FIRST_CHANGE_US} + i AS change_us,
      (1000000000000000000000000000000 + i::HUGEINT)::VARCHAR AS number, md5(i::VARCHAR) AS event_id,
      'shardId-00000000000' || (i % 4) AS shard
    FROM range($1, $2) AS numbers(i))"""
-_CHANGE: Final = "event_id, 'MODIFY', change_us, h, k, pk, sk"
+_CHANGE: Final = "event_id, change_us, h, k, pk, sk, false"
 _EVENT: Final = """pk.split_part('#', 2), 'TX_' || i, 'CLAIM', 'PAID', 'PV-' || (i % 97), (i % 500000) / 50, (i % 500000) / 100, 2000, 50,
   NULL, NULL, TIMESTAMPTZ '2026-07-08 23:59:59+00', TIMESTAMPTZ '2026-07-08 00:00:00+00',
   json('[{"M":{"sk":{"S":"D1"},"pk":{"S":"C"}}},{"M":{"sk":{"S":"D2"},"pk":{"S":"C"}}}]')"""
-_CHANGED: Final = "make_timestamp((change_us // 1000000) * 1000000)"
+_CHANGED: Final = "make_timestamp(change_us)"
 _VIEW_ROWS: Final = {
     "demo_stream_vw": "refreshed, 'k', shard, number, refreshed, json('{\"eventID\":\"' || event_id || '\"}'), NULL, batch",
-    "mv_item_change": f"refreshed, shard, number, {_CHANGE}, json('{{\"status\":{{\"S\":\"PAID\"}}}}'), NULL, batch",
-    "mv_customer_transaction_event": f"refreshed, shard, number, {_CHANGE}, {_CHANGED}, {_EVENT}, batch",
+    "mv_item_change": f"refreshed, shard, number, {_CHANGE}, false, json('{{\"status\":{{\"S\":\"PAID\"}}}}'), NULL, batch",
+    "mv_customer_transaction_event": f"refreshed, shard, number, {_CHANGE}, {_CHANGED}, {_EVENT}, NULL, batch",
 }
 _TABLE_ROWS: Final = {
     "customer_transaction_fact": f"h, k, pk, sk, {_EVENT}, {_CHANGED}, change_us, number, event_id, refreshed",
-    "customer_transaction_tombstone": "xor(h, 1), k, pk, sk || '#gone', change_us, number",
+    "customer_transaction_fact_tombstone": "xor(h, 1), k, pk, sk || '#gone', change_us, number",
 }
 
 

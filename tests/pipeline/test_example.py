@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from nearshift.clock import SystemClock
+from nearshift.generate.folder import Verdict as FileVerdict
+from nearshift.generate.folder import plan_files
 from nearshift.pipeline.bench import Benches
 from nearshift.pipeline.folder import read_folder
 from nearshift.pipeline.trial import Verdict, find_cases, run_cases
@@ -28,19 +30,26 @@ def test_the_tests_of_the_examples_pass(name: str) -> None:
     assert found
 
 
+def test_the_example_is_what_generate_writes() -> None:
+    """After a meant change: `nearshift generate src/nearshift/examples/customer-transactions`, and read the difference."""
+    changes = plan_files(EXAMPLES / "customer-transactions")
+    assert {one.verdict for one in changes} == {FileVerdict.KEEP}
+    assert {one.path for one in changes} == set((EXAMPLES / "customer-transactions" / "sql").iterdir())
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "test"),
     [
         ("watermark = greatest(watermark, v_to)", "watermark = dateadd(second, 60, getdate())", "between runs"),
-        ("WHERE nvl(event_name, '') <> 'REMOVE';", "WHERE event_name <> 'REMOVE';", "without a name"),
-        ("(t.change_us > stage_customer_transaction.change_us", "(false", "removed item"),
-        ("(f.change_us > stage_customer_transaction.change_us", "(false", "newest change wins"),
+        ("WHERE NOT is_removed;", "WHERE true;", "removed item"),
+        ("(t.change_us > stage_customer_transaction_fact.change_us", "(false", "removed item"),
+        ("(f.change_us > stage_customer_transaction_fact.change_us", "(false", "newest change wins"),
         ("ORDER BY e.change_us DESC", "ORDER BY e.change_us", "newest change wins"),
     ],
 )
 def test_a_spoiled_load_fails_its_test(tmp_path: Path, right: str, wrong: str, test: str) -> None:
     shutil.copytree(EXAMPLES / "customer-transactions", tmp_path / "p")
-    load = tmp_path / "p" / "sql" / "040_load_customer_transaction_fact.sql"
+    load = tmp_path / "p" / "sql" / "200_customer_transaction_fact.sql"
     text = load.read_text()
     assert right in text
     load.write_text(text.replace(right, wrong))

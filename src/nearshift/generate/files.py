@@ -53,6 +53,7 @@ def _load(load: Load, declarations: Declarations, existing: Set[str]) -> str:
             parts += [history.tables(load, declarations), load_sql.audit_row(load, declarations), history.procedure(load, declarations)]
         case _:
             assert_never(load.keeping)
+    parts += load_sql.list_views(load, declarations)
     return "\n".join(part for part in parts if part)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from nearshift.generate.load_sql import VERSION_COLUMNS, key_definitions, own_definitions, table
 from nearshift.generate.loads import Column, Declarations, Load
-from nearshift.generate.procedure import keys_of, places_of, same
+from nearshift.generate.procedure import identity_of, key_columns, places_of, same
 from nearshift.generate.procedure import procedure as framed
 from nearshift.generate.text import wrapped
 from nearshift.types import Kind
@@ -30,7 +30,7 @@ _STEPS: Final = """\
                CASE WHEN e.is_removed THEN 'removed'
                     ELSE md5(@hashed)
                END AS image_hash,
-               row_number() OVER (PARTITION BY @e_keys, nvl(e.event_id, e.sequence_number)
+               row_number() OVER (PARTITION BY @e_item, nvl(e.event_id, e.sequence_number)
                                   ORDER BY lpad(e.sequence_number, 128, '0')) AS place
         FROM @view e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to AND e.reject_reason IS NULL) ranked
@@ -57,10 +57,10 @@ _STEPS: Final = """\
   SELECT
     @written, changed_at, valid_to, valid_to IS NULL, getdate()
   FROM (SELECT p.*,
-               lead(p.changed_at) OVER (PARTITION BY @p_keys
+               lead(p.changed_at) OVER (PARTITION BY @p_item
                                         ORDER BY p.change_us, lpad(p.sequence_number, 128, '0')) AS valid_to
         FROM (SELECT h.*,
-                     lag(h.image_hash) OVER (PARTITION BY @h_keys
+                     lag(h.image_hash) OVER (PARTITION BY @h_item
                                              ORDER BY h.change_us, lpad(h.sequence_number, 128, '0')) AS hash_before
               FROM @{name}_history h
               JOIN @{stage}_item i ON @h_i) p
@@ -86,16 +86,16 @@ def tables(load: Load, declarations: Declarations) -> str:
 
 def procedure(load: Load, declarations: Declarations) -> str:
     """Return the procedure that loads them."""
-    keys = ("key_hash", *declarations.keys)
+    keys = key_columns(declarations)
     names = [column.name for column in load.columns]
     version = ["change_us", "sequence_number", "event_id"]
     places = places_of(load, declarations) | {
         "hashed": " ||\n                             ".join(_hashed(column) for column in load.columns),
-        "h_stage": same("h", load.stage, declarations),
-        "name_item": same(load.name, "i", declarations),
-        "h_i": same("h", "i", declarations),
-        "p_keys": keys_of("p", declarations),
-        "h_keys": keys_of("h", declarations),
+        "h_stage": same("h", load.stage),
+        "name_item": same(load.name, "i"),
+        "h_i": same("h", "i"),
+        "p_item": identity_of("p"),
+        "h_item": identity_of("h"),
         "kept": wrapped([*keys, *names, "is_removed", "image_hash", "changed_at", *version], "    ", 128),
         "written": wrapped([*keys, *names, *version], "    ", 100),
     }

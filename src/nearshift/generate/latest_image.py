@@ -6,7 +6,7 @@ from typing import Final
 
 from nearshift.generate.load_sql import VERSION_COLUMNS, key_definitions, own_definitions, table, tombstone_table
 from nearshift.generate.loads import Declarations, Load
-from nearshift.generate.procedure import places_of, same
+from nearshift.generate.procedure import key_columns, places_of, same
 from nearshift.generate.procedure import procedure as framed
 from nearshift.generate.text import wrapped
 
@@ -26,7 +26,7 @@ _STEPS: Final = """\
   CREATE TEMP TABLE @stage AS
   SELECT *
   FROM (SELECT e.*,
-               row_number() OVER (PARTITION BY @e_keys
+               row_number() OVER (PARTITION BY @e_item
                                   ORDER BY e.change_us DESC, lpad(e.sequence_number, 128, '0') DESC) AS place
         FROM @view e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to AND e.reject_reason IS NULL) ranked
@@ -73,13 +73,13 @@ def tables(load: Load, declarations: Declarations) -> str:
 
 def procedure(load: Load, declarations: Declarations) -> str:
     """Return the procedure that loads them."""
-    keys = ("key_hash", *declarations.keys)
+    keys = key_columns(declarations)
     names = [*keys, *(column.name for column in load.columns), "changed_at", "change_us", "sequence_number", "event_id"]
     places = places_of(load, declarations) | {
-        "stage_fact": same("f", load.stage, declarations),
-        "stage_tombstone": same("t", load.stage, declarations),
-        "fact_stage": same(load.name, "s", declarations),
-        "tombstone_stage": same(load.tombstone, "s", declarations),
+        "stage_fact": same("f", load.stage),
+        "stage_tombstone": same("t", load.stage),
+        "fact_stage": same(load.name, "s"),
+        "tombstone_stage": same(load.tombstone, "s"),
         "written": wrapped(names, "    ", 128),
         "version": ", ".join((*keys, "change_us", "sequence_number")),
     }

@@ -6,7 +6,7 @@ from typing import Final
 
 from nearshift.generate.load_sql import VERSION_COLUMNS, key_definitions, own_definitions, table, tombstone_table
 from nearshift.generate.loads import Declarations, Load
-from nearshift.generate.procedure import keys_of, places_of, same
+from nearshift.generate.procedure import identity_of, key_columns, keys_of, places_of, same
 from nearshift.generate.procedure import procedure as framed
 from nearshift.generate.text import wrapped
 
@@ -35,7 +35,7 @@ _STEPS: Final = """\
   INSERT INTO @tombstone (@keys, change_us, sequence_number)
   SELECT @r_keys, r.change_us, r.sequence_number
   FROM (SELECT @e_keys, e.change_us, e.sequence_number,
-               row_number() OVER (PARTITION BY @e_keys ORDER BY e.version DESC) AS place
+               row_number() OVER (PARTITION BY @e_item ORDER BY e.version DESC) AS place
         FROM @stage e
         WHERE e.is_removed) r
   LEFT JOIN @tombstone t ON @t_r
@@ -74,7 +74,7 @@ _STEPS: Final = """\
   SELECT *
   FROM (SELECT @e_keys, e.changed_at, e.change_us, e.sequence_number, e.event_id,
                @merged_values,
-               row_number() OVER (PARTITION BY @e_keys ORDER BY e.version DESC) AS place
+               row_number() OVER (PARTITION BY @e_item ORDER BY e.version DESC) AS place
         FROM @{stage}_value e) ranked
   WHERE place = 1;
 
@@ -116,18 +116,18 @@ def tables(load: Load, declarations: Declarations) -> str:
 
 def procedure(load: Load, declarations: Declarations) -> str:
     """Return the procedure that loads them."""
-    keys = ("key_hash", *declarations.keys)
+    keys = key_columns(declarations)
     names = [column.name for column in load.columns]
     apart = ",\n         "
     places = places_of(load, declarations) | {
-        "tombstone_stage": same(load.tombstone, "s", declarations),
-        "t_r": same("t", "r", declarations),
-        "t_i": same("t", "i", declarations),
-        "i_stage": same("i", load.stage, declarations),
-        "v_f": same("v", "f", declarations),
-        "i_f": same("i", "f", declarations),
-        "i_name": same(load.name, "i", declarations),
-        "i_version": same(f"{load.name}_version", "i", declarations),
+        "tombstone_stage": same(load.tombstone, "s"),
+        "t_r": same("t", "r"),
+        "t_i": same("t", "i"),
+        "i_stage": same("i", load.stage),
+        "v_f": same("v", "f"),
+        "i_f": same("i", "f"),
+        "i_name": same(load.name, "i"),
+        "i_version": same(f"{load.name}_version", "i"),
         **{f"{alias}_keys": keys_of(alias, declarations) for alias in "risf"},
         "new_values": apart.join(f"s.{name}, CASE WHEN s.{name} IS NOT NULL THEN s.version END AS {name}_version" for name in names),
         "known_values": apart.join(
@@ -135,7 +135,7 @@ def procedure(load: Load, declarations: Declarations) -> str:
             f"CASE WHEN v.{name}_version > i.cut_version THEN v.{name}_version END"
             for name in names
         ),
-        "merged_values": ",\n               ".join(_MERGED.format(name, keys_of("e", declarations)) for name in names),
+        "merged_values": ",\n               ".join(_MERGED.format(name, identity_of("e")) for name in names),
         "written": wrapped([*keys, *names, "changed_at", "change_us", "sequence_number", "event_id"], "    ", 128),
         "versions": wrapped([*keys, *(f"{name}_version" for name in names)], "    ", 128),
     }

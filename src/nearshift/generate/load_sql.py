@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nearshift.generate.loads import Column, Declarations, Load
+from nearshift.generate.loads import Column, Declarations, Keeping, Load
 from nearshift.generate.text import fill, literal
 from nearshift.types import STRINGS
 
@@ -12,7 +12,7 @@ _EVENT: Final = """\
 -- The changes of @name's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
 -- @misfit shows the values that were there and did not fit.
 CREATE MATERIALIZED VIEW @view AS
-SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, @keys, c.is_removed,
+SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.key_check, @keys, c.is_removed,
        dateadd(us, (c.change_us % 1000000)::integer, timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second') AS changed_at,
        @columns,
        @reject_reason AS reject_reason
@@ -41,6 +41,15 @@ SELECT c.refresh_time, c.sequence_number, @keys, @column AS column_name, json_se
 FROM @change_view c
 WHERE @conditions AND @container IS NOT NULL AND @container."NULL" IS NULL
   AND @test"""
+
+_LIST: Final = """\
+-- One row per element of the list @column in @name, unnested when it is read; place counts from 0.
+-- A table of its own would have to be searched and rewritten at each load.
+CREATE VIEW @list AS
+SELECT @keys, place,
+       @columns
+FROM @name t, t.@column AS e AT place;
+"""
 
 _AUDIT_ROW: Final = """\
 -- A new table begins at the first change.
@@ -71,11 +80,24 @@ def event_view(load: Load, declarations: Declarations) -> str:
     return fill(_EVENT, places)
 
 
+def list_views(load: Load, declarations: Declarations) -> list[str]:
+    """Return the views of the load's nested lists."""
+    times = ("valid_from", "valid_to", "is_current") if load.keeping is Keeping.HISTORY else ()
+    keys = ", ".join(f"t.{key}" for key in ("key_hash", "key_check", *declarations.keys, *times))
+    return [
+        fill(_LIST, {
+            "list": one.name, "name": load.name, "column": one.column, "keys": keys,
+            "columns": ",\n       ".join(f"{element.expression} AS {element.name}" for element in one.elements),
+        })
+        for one in load.lists
+    ]  # fmt: skip
+
+
 def key_definitions(declarations: Declarations) -> list[tuple[str, str]]:
     """Return the columns, name and type, by which rows of an item are found."""
     sizes = {"pk": (2048, declarations.source.partition_key_type), "sk": (1024, declarations.source.sort_key_type)}
     keys = [(key, f"varchar({sizes[key][0] * (2 if sizes[key][1] == 'B' else 1)}) NOT NULL") for key in declarations.keys]
-    return [("key_hash", "bigint NOT NULL"), *keys]
+    return [("key_hash", "bigint NOT NULL"), ("key_check", "bigint NOT NULL"), *keys]
 
 
 VERSION_COLUMNS: Final = (("change_us", "bigint NOT NULL"), ("sequence_number", "varchar(128) NOT NULL"))

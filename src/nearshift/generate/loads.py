@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 from nearshift.errors import ConfigurationError, NearshiftError
 from nearshift.generate.text import literal, quoted
-from nearshift.pipeline.declared import Declared, DeclaredColumn, Dimension, Fact, Generating
+from nearshift.pipeline.declared import Declared, DeclaredColumn, DeclaredList, Dimension, Fact, Generating
 from nearshift.pipeline.manifest import FILE_NAME, Manifest, Source
 from nearshift.sql.names import is_reserved
 from nearshift.sql.parse import parse_statement
@@ -19,10 +19,11 @@ from nearshift.types import STRINGS, Kind, SqlType
 # 127 bytes is the longest name ("Names and identifiers"); the longest name made of a load's puts 17 characters around it.
 _NAME: Final = re.compile(r"^[a-z_][a-z0-9_]{0,99}$")
 _TAKEN: Final = frozenset({
-    "refresh_time", "shard_id", "sequence_number", "event_id", "change_us", "key_hash", "pk", "sk", "is_removed", "is_expired",
+    "refresh_time", "shard_id", "sequence_number", "event_id", "change_us", "key_hash", "key_check", "pk", "sk", "is_removed", "is_expired",
     "reject_reason", "changed_at", "loaded_at", "place", "valid_from", "valid_to", "is_current", "version", "cut_version",
     "image_hash", "hash_before",
 })  # fmt: skip
+_TAKEN_IN_LISTS: Final = frozenset({"key_hash", "key_check", "pk", "sk", "place", "valid_from", "valid_to", "is_current"})
 _LEAVES: Final = frozenset({"S", "N", "B", "BOOL", "SS", "NS", "BS", "L", "M"})
 _TYPES: Final = frozenset({
     Kind.BOOLEAN, Kind.SMALLINT, Kind.INTEGER, Kind.BIGINT, Kind.DECIMAL, Kind.REAL, Kind.DOUBLE, Kind.CHAR, Kind.VARCHAR, Kind.DATE,
@@ -51,6 +52,23 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Element:
+    """A column of a list; `expression` reads it from an element `e`."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class NestedList:
+    """A view with one row per element of the list that SUPER column `column` of the table holds."""
+
+    name: str
+    column: str
+    elements: tuple[Element, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """A table that is loaded from the changes of some items. `conditions` choose its changes among those of the change view's row `c`."""
 
@@ -59,6 +77,7 @@ class Load:
     keeping: Keeping
     columns: tuple[Column, ...]
     conditions: tuple[str, ...]
+    lists: tuple[NestedList, ...] = ()
 
     @property
     def tombstone(self) -> str:
@@ -73,7 +92,7 @@ class Load:
             Keeping.LATEST_NON_NULL: (self.tombstone, f"{self.name}_version"),
             Keeping.HISTORY: (f"{self.name}_history",),
         }
-        return (self.name, self.view, f"{self.name}_misfit", *beside[self.keeping])
+        return (self.name, self.view, f"{self.name}_misfit", *beside[self.keeping], *(one.name for one in self.lists))
 
     @property
     def stage(self) -> str:
@@ -134,7 +153,30 @@ def _load(declared: Fact | Dimension, key: str, source: Source) -> Load:
         keeping = Keeping.LATEST_IMAGE if declared.mode == "latest-image" else Keeping.LATEST_NON_NULL
     else:
         keeping = Keeping.LATEST_IMAGE if declared.type == 1 else Keeping.HISTORY
-    return Load(declared.name, declared.view or f"mv_{declared.name}_event", keeping, columns, _conditions(declared, key, source))
+    lists = tuple(_list(one, columns, f"{key}.lists[{index}]") for index, one in enumerate(declared.lists))
+    return Load(declared.name, declared.view or f"mv_{declared.name}_event", keeping, columns, _conditions(declared, key, source), lists)
+
+
+def _list(declared: DeclaredList, columns: tuple[Column, ...], key: str) -> NestedList:
+    _check_name(f"{key}.name", declared.name)
+    if not any(column.name == declared.column and column.type.kind is Kind.SUPER for column in columns):
+        _refuse(f"{key}.column", f'"{declared.column}" is not a SUPER column of the table', 'Declare it with type = "super".')
+    names = [column.name for column in declared.columns]
+    elements = []
+    for index, element in enumerate(declared.columns):
+        place = f"{key}.columns[{index}]"
+        _check_name(f"{place}.name", element.name)
+        if element.name in _TAKEN_IN_LISTS or names.index(element.name) != index:
+            _refuse(f"{place}.name", f'"{element.name}" is used twice', "Choose another name.")
+        type_text, type_ = _type(element.type, f"{place}.type")
+        if element.path is None:
+            expression = "e" if type_.kind is Kind.SUPER else f"e::{type_text}"
+        else:
+            expression, _ = _from_path(element.path, type_text, type_, f"{place}.path", "e")
+        elements.append(Element(element.name, expression))
+    if not elements:
+        _refuse(f"{key}.columns", "a list needs at least one column")
+    return NestedList(declared.name, declared.column, tuple(elements))
 
 
 def _conditions(declared: Declared, key: str, source: Source) -> tuple[str, ...]:
@@ -189,14 +231,16 @@ def _type(text: str, key: str) -> tuple[str, SqlType]:
     return " ".join(text.lower().split()), columns[0].type
 
 
-def _from_path(path: str | tuple[str, ...], type_text: str, type_: SqlType, key: str) -> tuple[str, str | None]:
+def _from_path(
+    path: str | tuple[str, ...], type_text: str, type_: SqlType, key: str, root: str = "c.new_image"
+) -> tuple[str, str | None]:
     parts = tuple(path.split(".")) if isinstance(path, str) else path
     if not parts or not all(parts):
         _refuse(key, "a part of the path is empty", 'Write it as DynamoDB writes the value: "address.M.zip.S".')
-    whole = "c.new_image" + "".join(f".{quoted(part)}" for part in parts)
+    whole = root + "".join(f".{quoted(part)}" for part in parts)
     if type_.kind is Kind.SUPER:
         return whole, None
-    if len(parts) < 2 or parts[-1] not in _LEAVES:
+    if (len(parts) < 2 and root != "e") or parts[-1] not in _LEAVES:
         shown = ".".join(parts)
         _refuse(key, f'"{shown}" does not end with the kind of its value', f'Write "{shown}.S" for text, "{shown}.N" for a number.')
     return f"{whole}::{type_text}", whole.rpartition(".")[0]

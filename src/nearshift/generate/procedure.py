@@ -45,14 +45,28 @@ $$ LANGUAGE plpgsql;
 """
 
 
-def same(left: str, right: str, declarations: Declarations) -> str:
+# What tells items apart in joins and windows: as join columns, the key's texts would be read and hashed for every row of a table.
+IDENTITY: Final = ("key_hash", "key_check")
+
+
+def same(left: str, right: str) -> str:
     """Return the condition that two rows are of one item."""
-    return " AND ".join(f"{left}.{key} = {right}.{key}" for key in ("key_hash", *declarations.keys))
+    return " AND ".join(f"{left}.{key} = {right}.{key}" for key in IDENTITY)
+
+
+def identity_of(alias: str) -> str:
+    """Return the columns that tell items apart, of one row."""
+    return ", ".join(f"{alias}.{key}" for key in IDENTITY)
+
+
+def key_columns(declarations: Declarations) -> tuple[str, ...]:
+    """Return the columns of an item's key that every table has."""
+    return (*IDENTITY, *declarations.keys)
 
 
 def keys_of(alias: str, declarations: Declarations) -> str:
     """Return the columns of an item's key, of one row."""
-    return ", ".join(f"{alias}.{key}" for key in ("key_hash", *declarations.keys))
+    return ", ".join(f"{alias}.{key}" for key in key_columns(declarations))
 
 
 def places_of(load: Load, declarations: Declarations) -> dict[str, str]:
@@ -66,8 +80,9 @@ def places_of(load: Load, declarations: Declarations) -> dict[str, str]:
         "change_view": declarations.names.change_view,
         "stream_view": declarations.names.stream_view,
         "audit_table": declarations.names.audit_table,
-        "keys": ", ".join(("key_hash", *declarations.keys)),
+        "keys": ", ".join(key_columns(declarations)),
         "e_keys": keys_of("e", declarations),
+        "e_item": identity_of("e"),
     }
 
 

@@ -31,7 +31,8 @@ _CHANGE: Final = """\
 -- change_us orders the changes of an item, sequence_number breaks ties; arrival orders nothing. DynamoDB writes milliseconds or
 -- microseconds as the streaming destination was set at that moment, and both may stand in one stream. Their size tells them apart: below
 -- 10^14 it is milliseconds until the year 5138, above it microseconds since 1973.
--- key_hash is a number made of the whole key, so that loads join on eight bytes (and compare the key beside it).
+-- key_hash and key_check are the two halves of one MD5 of the whole key: 120 bits that tell keys apart, so that loads join on two numbers
+-- and never read the texts of the rows that they search.@key_note
 -- is_expired: DynamoDB's time to live removed the item, not a request.
 -- A record that cannot be placed has a reject_reason; its payload stays in @stream_view under the same shard_id and sequence_number.
 CREATE MATERIALIZED VIEW @change_view AS
@@ -42,6 +43,7 @@ SELECT s.refresh_time,
        s.payload."dynamodb"."ApproximateCreationDateTime"::bigint
          * CASE WHEN s.payload."dynamodb"."ApproximateCreationDateTime"::bigint < 100000000000000 THEN 1000 ELSE 1 END AS change_us,
        strtol(left(md5(@key_text), 15), 16) AS key_hash,
+       strtol(substring(md5(@key_text), 16, 15), 16) AS key_check,
        @key_columns,
        nvl(upper(s.payload."eventName"::varchar(16)), '') = 'REMOVE' AS is_removed,
        nvl(upper(s.payload."eventName"::varchar(16)), '') = 'REMOVE'
@@ -133,11 +135,23 @@ def change_view(declarations: Declarations) -> str:
     places = {
         "change_view": declarations.names.change_view,
         "stream_view": declarations.names.stream_view,
-        "key_text": " || '|' ||\n                       ".join(expression for _, expression, _ in keys),
+        "key_text": _key_text([expression for _, expression, _ in keys]),
+        "key_note": _KEY_NOTE if len(keys) > 1 else "",
         "key_columns": ",\n       ".join(f"{expression} AS {name}" for name, expression, _ in keys),
         "key_reasons": "\n            ".join(f"WHEN {expression} IS NULL THEN {literal(reason)}" for _, expression, reason in keys),
     }
     return fill(_CHANGE, places)
+
+
+_KEY_NOTE: Final = "\n-- The length before the partition key keeps the keys a|b, c and a, b|c apart."
+
+
+def _key_text(expressions: list[str]) -> str:
+    """Return the text that stands for a whole key: no two keys have the same."""
+    if len(expressions) == 1:
+        return expressions[0]
+    first, second = expressions
+    return f"len({first})::varchar(8) || '|' ||\n                       {first} || '|' ||\n                       {second}"
 
 
 def _key(name: str, kind: str, size: int) -> str:

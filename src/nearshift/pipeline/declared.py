@@ -26,6 +26,22 @@ class DeclaredColumn(Struct, frozen=True, forbid_unknown_fields=True):
     required: bool = False
 
 
+class DeclaredElement(Struct, frozen=True, forbid_unknown_fields=True):
+    """A column of a nested list; `path` leads from one element of the list (`M.name.S`), without it the element itself is the value."""
+
+    name: str
+    type: str
+    path: str | tuple[str, ...] | None = None
+
+
+class DeclaredList(Struct, frozen=True, forbid_unknown_fields=True):
+    """A list in a SUPER column of the table, one row per element: a view of its own name."""
+
+    name: str
+    column: str
+    columns: tuple[DeclaredElement, ...]
+
+
 class Declared(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What facts and dimensions have in common.
 
@@ -35,6 +51,7 @@ class Declared(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     name: str
     columns: tuple[DeclaredColumn, ...]
+    lists: tuple[DeclaredList, ...] = ()
     view: str | None = None
     sort_key: str | None = None
     sort_key_begins: str | None = None

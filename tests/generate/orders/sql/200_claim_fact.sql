@@ -1,10 +1,10 @@
--- Written by nearshift generate (text 4e71556d1b9144f2). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text a1f0a45be3ca4644). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of claim_fact's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
 -- claim_fact_misfit shows the values that were there and did not fit.
 CREATE MATERIALIZED VIEW mv_claim_fact_event AS
-SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.pk, c.sk, c.is_removed,
+SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.key_check, c.pk, c.sk, c.is_removed,
        dateadd(us, (c.change_us % 1000000)::integer, timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second') AS changed_at,
        nullif(split_part(c.sk, '#', 2), '')::varchar(64) AS claim_id,
        c.new_image."status"."S"::varchar(16) AS status,
@@ -34,6 +34,7 @@ WHERE c.reject_reason IS NULL AND left(c.sk, 6) = 'CLAIM#' AND c.new_image."prov
 -- Per column the latest value that was not NULL; the change of the row is the latest of all.
 CREATE TABLE claim_fact (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   claim_id        varchar(64),
@@ -50,6 +51,7 @@ CREATE TABLE claim_fact (
 -- Which change brought each value.
 CREATE TABLE claim_fact_version (
   key_hash         bigint NOT NULL,
+  key_check        bigint NOT NULL,
   pk               varchar(2048) NOT NULL,
   sk               varchar(1024) NOT NULL,
   claim_id_version varchar(148),
@@ -61,6 +63,7 @@ CREATE TABLE claim_fact_version (
 -- The version at which an item was removed, so that an older change that arrives late does not bring it back.
 CREATE TABLE claim_fact_tombstone (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   change_us       bigint NOT NULL,
@@ -111,27 +114,27 @@ BEGIN
 
   -- the newest removal of each item is kept as long as a late change may come, also when the item is there again
   DELETE FROM claim_fact_tombstone USING stage_claim_fact s
-  WHERE claim_fact_tombstone.key_hash = s.key_hash AND claim_fact_tombstone.pk = s.pk AND claim_fact_tombstone.sk = s.sk
+  WHERE claim_fact_tombstone.key_hash = s.key_hash AND claim_fact_tombstone.key_check = s.key_check
     AND s.is_removed AND s.version > lpad(claim_fact_tombstone.change_us::varchar(20), 20, '0') || lpad(claim_fact_tombstone.sequence_number, 128, '0');
-  INSERT INTO claim_fact_tombstone (key_hash, pk, sk, change_us, sequence_number)
-  SELECT r.key_hash, r.pk, r.sk, r.change_us, r.sequence_number
-  FROM (SELECT e.key_hash, e.pk, e.sk, e.change_us, e.sequence_number,
-               row_number() OVER (PARTITION BY e.key_hash, e.pk, e.sk ORDER BY e.version DESC) AS place
+  INSERT INTO claim_fact_tombstone (key_hash, key_check, pk, sk, change_us, sequence_number)
+  SELECT r.key_hash, r.key_check, r.pk, r.sk, r.change_us, r.sequence_number
+  FROM (SELECT e.key_hash, e.key_check, e.pk, e.sk, e.change_us, e.sequence_number,
+               row_number() OVER (PARTITION BY e.key_hash, e.key_check ORDER BY e.version DESC) AS place
         FROM stage_claim_fact e
         WHERE e.is_removed) r
-  LEFT JOIN claim_fact_tombstone t ON t.key_hash = r.key_hash AND t.pk = r.pk AND t.sk = r.sk
+  LEFT JOIN claim_fact_tombstone t ON t.key_hash = r.key_hash AND t.key_check = r.key_check
   WHERE r.place = 1 AND t.key_hash IS NULL;
   GET DIAGNOSTICS v_removed := ROW_COUNT;
 
   -- the items that changed, and up to which version what is known of them does not count any more
   DROP TABLE IF EXISTS stage_claim_fact_item;
   CREATE TEMP TABLE stage_claim_fact_item AS
-  SELECT i.key_hash, i.pk, i.sk, nvl(max(lpad(t.change_us::varchar(20), 20, '0') || lpad(t.sequence_number, 128, '0')), '') AS cut_version
+  SELECT i.key_hash, i.key_check, i.pk, i.sk, nvl(max(lpad(t.change_us::varchar(20), 20, '0') || lpad(t.sequence_number, 128, '0')), '') AS cut_version
   FROM stage_claim_fact i
-  LEFT JOIN claim_fact_tombstone t ON t.key_hash = i.key_hash AND t.pk = i.pk AND t.sk = i.sk
-  GROUP BY i.key_hash, i.pk, i.sk;
+  LEFT JOIN claim_fact_tombstone t ON t.key_hash = i.key_hash AND t.key_check = i.key_check
+  GROUP BY i.key_hash, i.key_check, i.pk, i.sk;
   DELETE FROM stage_claim_fact USING stage_claim_fact_item i
-  WHERE i.key_hash = stage_claim_fact.key_hash AND i.pk = stage_claim_fact.pk AND i.sk = stage_claim_fact.sk
+  WHERE i.key_hash = stage_claim_fact.key_hash AND i.key_check = stage_claim_fact.key_check
     AND (stage_claim_fact.is_removed OR stage_claim_fact.version <= i.cut_version);
   SELECT count(*) INTO v_staged FROM stage_claim_fact;
   v_stale := v_changes - v_staged - v_removed;
@@ -139,14 +142,14 @@ BEGIN
   -- what is known and what is new, each value with the version that brought it
   DROP TABLE IF EXISTS stage_claim_fact_value;
   CREATE TEMP TABLE stage_claim_fact_value AS
-  SELECT s.key_hash, s.pk, s.sk, s.version, s.changed_at, s.change_us, s.sequence_number, s.event_id,
+  SELECT s.key_hash, s.key_check, s.pk, s.sk, s.version, s.changed_at, s.change_us, s.sequence_number, s.event_id,
          s.claim_id, CASE WHEN s.claim_id IS NOT NULL THEN s.version END AS claim_id_version,
          s.status, CASE WHEN s.status IS NOT NULL THEN s.version END AS status_version,
          s.amount, CASE WHEN s.amount IS NOT NULL THEN s.version END AS amount_version,
          s.provider, CASE WHEN s.provider IS NOT NULL THEN s.version END AS provider_version
   FROM stage_claim_fact s
   UNION ALL
-  SELECT f.key_hash, f.pk, f.sk, lpad(f.change_us::varchar(20), 20, '0') || lpad(f.sequence_number, 128, '0'),
+  SELECT f.key_hash, f.key_check, f.pk, f.sk, lpad(f.change_us::varchar(20), 20, '0') || lpad(f.sequence_number, 128, '0'),
          f.changed_at, f.change_us, f.sequence_number, f.event_id,
          CASE WHEN v.claim_id_version > i.cut_version THEN f.claim_id END,
          CASE WHEN v.claim_id_version > i.cut_version THEN v.claim_id_version END,
@@ -157,43 +160,43 @@ BEGIN
          CASE WHEN v.provider_version > i.cut_version THEN f.provider END,
          CASE WHEN v.provider_version > i.cut_version THEN v.provider_version END
   FROM claim_fact f
-  JOIN claim_fact_version v ON v.key_hash = f.key_hash AND v.pk = f.pk AND v.sk = f.sk
-  JOIN stage_claim_fact_item i ON i.key_hash = f.key_hash AND i.pk = f.pk AND i.sk = f.sk
+  JOIN claim_fact_version v ON v.key_hash = f.key_hash AND v.key_check = f.key_check
+  JOIN stage_claim_fact_item i ON i.key_hash = f.key_hash AND i.key_check = f.key_check
   WHERE lpad(f.change_us::varchar(20), 20, '0') || lpad(f.sequence_number, 128, '0') > i.cut_version;
   DROP TABLE IF EXISTS stage_claim_fact_merged;
   CREATE TEMP TABLE stage_claim_fact_merged AS
   SELECT *
-  FROM (SELECT e.key_hash, e.pk, e.sk, e.changed_at, e.change_us, e.sequence_number, e.event_id,
-               first_value(e.claim_id IGNORE NULLS) OVER (PARTITION BY e.key_hash, e.pk, e.sk ORDER BY e.claim_id_version DESC NULLS LAST
+  FROM (SELECT e.key_hash, e.key_check, e.pk, e.sk, e.changed_at, e.change_us, e.sequence_number, e.event_id,
+               first_value(e.claim_id IGNORE NULLS) OVER (PARTITION BY e.key_hash, e.key_check ORDER BY e.claim_id_version DESC NULLS LAST
                                             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS claim_id,
-               max(e.claim_id_version) OVER (PARTITION BY e.key_hash, e.pk, e.sk) AS claim_id_version,
-               first_value(e.status IGNORE NULLS) OVER (PARTITION BY e.key_hash, e.pk, e.sk ORDER BY e.status_version DESC NULLS LAST
+               max(e.claim_id_version) OVER (PARTITION BY e.key_hash, e.key_check) AS claim_id_version,
+               first_value(e.status IGNORE NULLS) OVER (PARTITION BY e.key_hash, e.key_check ORDER BY e.status_version DESC NULLS LAST
                                             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS status,
-               max(e.status_version) OVER (PARTITION BY e.key_hash, e.pk, e.sk) AS status_version,
-               first_value(e.amount IGNORE NULLS) OVER (PARTITION BY e.key_hash, e.pk, e.sk ORDER BY e.amount_version DESC NULLS LAST
+               max(e.status_version) OVER (PARTITION BY e.key_hash, e.key_check) AS status_version,
+               first_value(e.amount IGNORE NULLS) OVER (PARTITION BY e.key_hash, e.key_check ORDER BY e.amount_version DESC NULLS LAST
                                             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS amount,
-               max(e.amount_version) OVER (PARTITION BY e.key_hash, e.pk, e.sk) AS amount_version,
-               first_value(e.provider IGNORE NULLS) OVER (PARTITION BY e.key_hash, e.pk, e.sk ORDER BY e.provider_version DESC NULLS LAST
+               max(e.amount_version) OVER (PARTITION BY e.key_hash, e.key_check) AS amount_version,
+               first_value(e.provider IGNORE NULLS) OVER (PARTITION BY e.key_hash, e.key_check ORDER BY e.provider_version DESC NULLS LAST
                                             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS provider,
-               max(e.provider_version) OVER (PARTITION BY e.key_hash, e.pk, e.sk) AS provider_version,
-               row_number() OVER (PARTITION BY e.key_hash, e.pk, e.sk ORDER BY e.version DESC) AS place
+               max(e.provider_version) OVER (PARTITION BY e.key_hash, e.key_check) AS provider_version,
+               row_number() OVER (PARTITION BY e.key_hash, e.key_check ORDER BY e.version DESC) AS place
         FROM stage_claim_fact_value e) ranked
   WHERE place = 1;
 
   DELETE FROM claim_fact USING stage_claim_fact_item i
-  WHERE claim_fact.key_hash = i.key_hash AND claim_fact.pk = i.pk AND claim_fact.sk = i.sk;
+  WHERE claim_fact.key_hash = i.key_hash AND claim_fact.key_check = i.key_check;
   DELETE FROM claim_fact_version USING stage_claim_fact_item i
-  WHERE claim_fact_version.key_hash = i.key_hash AND claim_fact_version.pk = i.pk AND claim_fact_version.sk = i.sk;
+  WHERE claim_fact_version.key_hash = i.key_hash AND claim_fact_version.key_check = i.key_check;
   INSERT INTO claim_fact (
-    key_hash, pk, sk, claim_id, status, amount, provider, changed_at, change_us, sequence_number, event_id, loaded_at)
+    key_hash, key_check, pk, sk, claim_id, status, amount, provider, changed_at, change_us, sequence_number, event_id, loaded_at)
   SELECT
-    key_hash, pk, sk, claim_id, status, amount, provider, changed_at, change_us, sequence_number, event_id, getdate()
+    key_hash, key_check, pk, sk, claim_id, status, amount, provider, changed_at, change_us, sequence_number, event_id, getdate()
   FROM stage_claim_fact_merged;
   GET DIAGNOSTICS v_written := ROW_COUNT;
   INSERT INTO claim_fact_version (
-    key_hash, pk, sk, claim_id_version, status_version, amount_version, provider_version)
+    key_hash, key_check, pk, sk, claim_id_version, status_version, amount_version, provider_version)
   SELECT
-    key_hash, pk, sk, claim_id_version, status_version, amount_version, provider_version
+    key_hash, key_check, pk, sk, claim_id_version, status_version, amount_version, provider_version
   FROM stage_claim_fact_merged;
 
   UPDATE load_audit

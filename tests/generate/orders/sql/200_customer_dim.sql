@@ -1,10 +1,10 @@
--- Written by nearshift generate (text 7aa56ec3fed70d6c). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text bb5df3a12b3b86d7). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of customer_dim's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
 -- customer_dim_misfit shows the values that were there and did not fit.
 CREATE MATERIALIZED VIEW mv_customer_dim_event AS
-SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.pk, c.sk, c.is_removed,
+SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.key_check, c.pk, c.sk, c.is_removed,
        dateadd(us, (c.change_us % 1000000)::integer, timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second') AS changed_at,
        nullif(split_part(c.pk, '#', 2), '')::varchar(64) AS customer_id,
        c.new_image."email"."S"::varchar(320) AS email,
@@ -28,6 +28,7 @@ WHERE c.reject_reason IS NULL AND c.sk = 'PROFILE' AND c.new_image."isActive" IS
 -- Each item as it is now.
 CREATE TABLE customer_dim (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   customer_id     varchar(64),
@@ -43,6 +44,7 @@ CREATE TABLE customer_dim (
 -- The version at which an item was removed, so that an older change that arrives late does not bring it back.
 CREATE TABLE customer_dim_tombstone (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   change_us       bigint NOT NULL,
@@ -89,7 +91,7 @@ BEGIN
   CREATE TEMP TABLE stage_customer_dim AS
   SELECT *
   FROM (SELECT e.*,
-               row_number() OVER (PARTITION BY e.key_hash, e.pk, e.sk
+               row_number() OVER (PARTITION BY e.key_hash, e.key_check
                                   ORDER BY e.change_us DESC, lpad(e.sequence_number, 128, '0') DESC) AS place
         FROM mv_customer_dim_event e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to AND e.reject_reason IS NULL) ranked
@@ -97,29 +99,29 @@ BEGIN
 
   -- a change that is not newer than what is known of its item came late or twice
   DELETE FROM stage_customer_dim USING customer_dim f
-  WHERE f.key_hash = stage_customer_dim.key_hash AND f.pk = stage_customer_dim.pk AND f.sk = stage_customer_dim.sk
+  WHERE f.key_hash = stage_customer_dim.key_hash AND f.key_check = stage_customer_dim.key_check
     AND (f.change_us > stage_customer_dim.change_us
          OR (f.change_us = stage_customer_dim.change_us AND lpad(f.sequence_number, 128, '0') >= lpad(stage_customer_dim.sequence_number, 128, '0')));
   DELETE FROM stage_customer_dim USING customer_dim_tombstone t
-  WHERE t.key_hash = stage_customer_dim.key_hash AND t.pk = stage_customer_dim.pk AND t.sk = stage_customer_dim.sk
+  WHERE t.key_hash = stage_customer_dim.key_hash AND t.key_check = stage_customer_dim.key_check
     AND (t.change_us > stage_customer_dim.change_us
          OR (t.change_us = stage_customer_dim.change_us AND lpad(t.sequence_number, 128, '0') >= lpad(stage_customer_dim.sequence_number, 128, '0')));
   SELECT count(*) INTO v_staged FROM stage_customer_dim;
   v_stale := v_changes - v_staged;
 
   DELETE FROM customer_dim USING stage_customer_dim s
-  WHERE customer_dim.key_hash = s.key_hash AND customer_dim.pk = s.pk AND customer_dim.sk = s.sk;
+  WHERE customer_dim.key_hash = s.key_hash AND customer_dim.key_check = s.key_check;
   DELETE FROM customer_dim_tombstone USING stage_customer_dim s
-  WHERE customer_dim_tombstone.key_hash = s.key_hash AND customer_dim_tombstone.pk = s.pk AND customer_dim_tombstone.sk = s.sk;
+  WHERE customer_dim_tombstone.key_hash = s.key_hash AND customer_dim_tombstone.key_check = s.key_check;
   INSERT INTO customer_dim (
-    key_hash, pk, sk, customer_id, email, is_active, changed_at, change_us, sequence_number, event_id, loaded_at)
+    key_hash, key_check, pk, sk, customer_id, email, is_active, changed_at, change_us, sequence_number, event_id, loaded_at)
   SELECT
-    key_hash, pk, sk, customer_id, email, is_active, changed_at, change_us, sequence_number, event_id, getdate()
+    key_hash, key_check, pk, sk, customer_id, email, is_active, changed_at, change_us, sequence_number, event_id, getdate()
   FROM stage_customer_dim
   WHERE NOT is_removed;
   GET DIAGNOSTICS v_written := ROW_COUNT;
-  INSERT INTO customer_dim_tombstone (key_hash, pk, sk, change_us, sequence_number)
-  SELECT key_hash, pk, sk, change_us, sequence_number
+  INSERT INTO customer_dim_tombstone (key_hash, key_check, pk, sk, change_us, sequence_number)
+  SELECT key_hash, key_check, pk, sk, change_us, sequence_number
   FROM stage_customer_dim
   WHERE is_removed;
   GET DIAGNOSTICS v_removed := ROW_COUNT;

@@ -1,10 +1,10 @@
--- Written by nearshift generate (text 9272d4683941d0a8). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text 58beaf7c77ee55f3). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of order_fact's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
 -- order_fact_misfit shows the values that were there and did not fit.
 CREATE MATERIALIZED VIEW mv_order_fact_event AS
-SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.pk, c.sk, c.is_removed,
+SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.key_check, c.pk, c.sk, c.is_removed,
        dateadd(us, (c.change_us % 1000000)::integer, timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second') AS changed_at,
        nullif(split_part(c.pk, '#', 2), '')::varchar(64) AS customer_id,
        nullif(split_part(c.sk, '#', 2), '')::varchar(64) AS order_id,
@@ -50,6 +50,7 @@ WHERE c.reject_reason IS NULL AND left(c.sk, 6) = 'ORDER#' AND c.new_image."addr
 -- Each item as it is now.
 CREATE TABLE order_fact (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   customer_id     varchar(64),
@@ -70,6 +71,7 @@ CREATE TABLE order_fact (
 -- The version at which an item was removed, so that an older change that arrives late does not bring it back.
 CREATE TABLE order_fact_tombstone (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   change_us       bigint NOT NULL,
@@ -116,7 +118,7 @@ BEGIN
   CREATE TEMP TABLE stage_order_fact AS
   SELECT *
   FROM (SELECT e.*,
-               row_number() OVER (PARTITION BY e.key_hash, e.pk, e.sk
+               row_number() OVER (PARTITION BY e.key_hash, e.key_check
                                   ORDER BY e.change_us DESC, lpad(e.sequence_number, 128, '0') DESC) AS place
         FROM mv_order_fact_event e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to AND e.reject_reason IS NULL) ranked
@@ -124,31 +126,31 @@ BEGIN
 
   -- a change that is not newer than what is known of its item came late or twice
   DELETE FROM stage_order_fact USING order_fact f
-  WHERE f.key_hash = stage_order_fact.key_hash AND f.pk = stage_order_fact.pk AND f.sk = stage_order_fact.sk
+  WHERE f.key_hash = stage_order_fact.key_hash AND f.key_check = stage_order_fact.key_check
     AND (f.change_us > stage_order_fact.change_us
          OR (f.change_us = stage_order_fact.change_us AND lpad(f.sequence_number, 128, '0') >= lpad(stage_order_fact.sequence_number, 128, '0')));
   DELETE FROM stage_order_fact USING order_fact_tombstone t
-  WHERE t.key_hash = stage_order_fact.key_hash AND t.pk = stage_order_fact.pk AND t.sk = stage_order_fact.sk
+  WHERE t.key_hash = stage_order_fact.key_hash AND t.key_check = stage_order_fact.key_check
     AND (t.change_us > stage_order_fact.change_us
          OR (t.change_us = stage_order_fact.change_us AND lpad(t.sequence_number, 128, '0') >= lpad(stage_order_fact.sequence_number, 128, '0')));
   SELECT count(*) INTO v_staged FROM stage_order_fact;
   v_stale := v_changes - v_staged;
 
   DELETE FROM order_fact USING stage_order_fact s
-  WHERE order_fact.key_hash = s.key_hash AND order_fact.pk = s.pk AND order_fact.sk = s.sk;
+  WHERE order_fact.key_hash = s.key_hash AND order_fact.key_check = s.key_check;
   DELETE FROM order_fact_tombstone USING stage_order_fact s
-  WHERE order_fact_tombstone.key_hash = s.key_hash AND order_fact_tombstone.pk = s.pk AND order_fact_tombstone.sk = s.sk;
+  WHERE order_fact_tombstone.key_hash = s.key_hash AND order_fact_tombstone.key_check = s.key_check;
   INSERT INTO order_fact (
-    key_hash, pk, sk, customer_id, order_id, status, amount, ledger, paid_at, zip, lines, changed_at, change_us,
+    key_hash, key_check, pk, sk, customer_id, order_id, status, amount, ledger, paid_at, zip, lines, changed_at, change_us,
     sequence_number, event_id, loaded_at)
   SELECT
-    key_hash, pk, sk, customer_id, order_id, status, amount, ledger, paid_at, zip, lines, changed_at, change_us,
+    key_hash, key_check, pk, sk, customer_id, order_id, status, amount, ledger, paid_at, zip, lines, changed_at, change_us,
     sequence_number, event_id, getdate()
   FROM stage_order_fact
   WHERE NOT is_removed;
   GET DIAGNOSTICS v_written := ROW_COUNT;
-  INSERT INTO order_fact_tombstone (key_hash, pk, sk, change_us, sequence_number)
-  SELECT key_hash, pk, sk, change_us, sequence_number
+  INSERT INTO order_fact_tombstone (key_hash, key_check, pk, sk, change_us, sequence_number)
+  SELECT key_hash, key_check, pk, sk, change_us, sequence_number
   FROM stage_order_fact
   WHERE is_removed;
   GET DIAGNOSTICS v_removed := ROW_COUNT;

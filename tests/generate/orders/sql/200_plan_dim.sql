@@ -1,10 +1,10 @@
--- Written by nearshift generate (text 01a44fb717eeb898). Change nearshift.toml instead: once changed by hand, this file is yours.
+-- Written by nearshift generate (text c3c092fa08f3d890). Change nearshift.toml instead: once changed by hand, this file is yours.
 SET enable_case_sensitive_identifier TO true;
 
 -- The changes of plan_dim's items, typed. An attribute that is missing, or of another DynamoDB type than its path names, is NULL;
 -- plan_dim_misfit shows the values that were there and did not fit.
 CREATE MATERIALIZED VIEW mv_plan_dim_event AS
-SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.pk, c.sk, c.is_removed,
+SELECT c.refresh_time, c.shard_id, c.sequence_number, c.event_id, c.change_us, c.key_hash, c.key_check, c.pk, c.sk, c.is_removed,
        dateadd(us, (c.change_us % 1000000)::integer, timestamp 'epoch' + (c.change_us / 1000000) * interval '1 second') AS changed_at,
        nullif(split_part(c.sk, '#', 2), '')::varchar(64) AS plan_id,
        c.new_image."tier"."S"::varchar(16) AS tier,
@@ -35,6 +35,7 @@ WHERE c.reject_reason IS NULL AND left(c.sk, 5) = 'PLAN#' AND c.new_image."isOpe
 -- What each item was, and when: a row without valid_to is current.
 CREATE TABLE plan_dim (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   plan_id         varchar(64),
@@ -54,6 +55,7 @@ CREATE TABLE plan_dim (
 -- Every change of the items, from which the rows above are made.
 CREATE TABLE plan_dim_history (
   key_hash        bigint NOT NULL,
+  key_check       bigint NOT NULL,
   pk              varchar(2048) NOT NULL,
   sk              varchar(1024) NOT NULL,
   plan_id         varchar(64),
@@ -116,42 +118,44 @@ BEGIN
                              CASE WHEN e.is_open IS NULL THEN '-' WHEN e.is_open THEN 't' ELSE 'f' END ||
                              nvl(len(json_serialize(e.terms))::varchar(8) || ':' || json_serialize(e.terms), '-'))
                END AS image_hash,
-               row_number() OVER (PARTITION BY e.key_hash, e.pk, e.sk, nvl(e.event_id, e.sequence_number)
+               row_number() OVER (PARTITION BY e.key_hash, e.key_check, nvl(e.event_id, e.sequence_number)
                                   ORDER BY lpad(e.sequence_number, 128, '0')) AS place
         FROM mv_plan_dim_event e
         WHERE e.refresh_time > v_from AND e.refresh_time <= v_to AND e.reject_reason IS NULL) ranked
   WHERE place = 1;
   DROP TABLE IF EXISTS stage_plan_dim_item;
   CREATE TEMP TABLE stage_plan_dim_item AS
-  SELECT DISTINCT key_hash, pk, sk FROM stage_plan_dim;
+  SELECT DISTINCT key_hash, key_check, pk, sk FROM stage_plan_dim;
   DELETE FROM stage_plan_dim USING plan_dim_history h
-  WHERE h.key_hash = stage_plan_dim.key_hash AND h.pk = stage_plan_dim.pk AND h.sk = stage_plan_dim.sk
+  WHERE h.key_hash = stage_plan_dim.key_hash AND h.key_check = stage_plan_dim.key_check
     AND (h.event_id = stage_plan_dim.event_id OR h.sequence_number = stage_plan_dim.sequence_number);
   SELECT count(*) INTO v_staged FROM stage_plan_dim;
   v_stale := v_changes - v_staged;
   SELECT count(*) INTO v_removed FROM stage_plan_dim WHERE is_removed;
 
   INSERT INTO plan_dim_history (
-    key_hash, pk, sk, plan_id, tier, price, is_open, terms, is_removed, image_hash, changed_at, change_us, sequence_number,
-    event_id)
+    key_hash, key_check, pk, sk, plan_id, tier, price, is_open, terms, is_removed, image_hash, changed_at, change_us,
+    sequence_number, event_id)
   SELECT
-    key_hash, pk, sk, plan_id, tier, price, is_open, terms, is_removed, image_hash, changed_at, change_us, sequence_number,
-    event_id
+    key_hash, key_check, pk, sk, plan_id, tier, price, is_open, terms, is_removed, image_hash, changed_at, change_us,
+    sequence_number, event_id
   FROM stage_plan_dim;
   DELETE FROM plan_dim USING stage_plan_dim_item i
-  WHERE plan_dim.key_hash = i.key_hash AND plan_dim.pk = i.pk AND plan_dim.sk = i.sk;
+  WHERE plan_dim.key_hash = i.key_hash AND plan_dim.key_check = i.key_check;
   INSERT INTO plan_dim (
-    key_hash, pk, sk, plan_id, tier, price, is_open, terms, change_us, sequence_number, event_id, valid_from, valid_to, is_current, loaded_at)
+    key_hash, key_check, pk, sk, plan_id, tier, price, is_open, terms, change_us, sequence_number,
+    event_id, valid_from, valid_to, is_current, loaded_at)
   SELECT
-    key_hash, pk, sk, plan_id, tier, price, is_open, terms, change_us, sequence_number, event_id, changed_at, valid_to, valid_to IS NULL, getdate()
+    key_hash, key_check, pk, sk, plan_id, tier, price, is_open, terms, change_us, sequence_number,
+    event_id, changed_at, valid_to, valid_to IS NULL, getdate()
   FROM (SELECT p.*,
-               lead(p.changed_at) OVER (PARTITION BY p.key_hash, p.pk, p.sk
+               lead(p.changed_at) OVER (PARTITION BY p.key_hash, p.key_check
                                         ORDER BY p.change_us, lpad(p.sequence_number, 128, '0')) AS valid_to
         FROM (SELECT h.*,
-                     lag(h.image_hash) OVER (PARTITION BY h.key_hash, h.pk, h.sk
+                     lag(h.image_hash) OVER (PARTITION BY h.key_hash, h.key_check
                                              ORDER BY h.change_us, lpad(h.sequence_number, 128, '0')) AS hash_before
               FROM plan_dim_history h
-              JOIN stage_plan_dim_item i ON h.key_hash = i.key_hash AND h.pk = i.pk AND h.sk = i.sk) p
+              JOIN stage_plan_dim_item i ON h.key_hash = i.key_hash AND h.key_check = i.key_check) p
         WHERE p.hash_before IS NULL OR p.hash_before <> p.image_hash) v
   WHERE NOT is_removed;
   GET DIAGNOSTICS v_written := ROW_COUNT;
