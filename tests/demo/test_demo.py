@@ -61,7 +61,7 @@ def test_the_facts_match_and_nothing_is_left_running(tmp_path: Path) -> None:
 
 
 def _without_removes(sql: str) -> str:
-    return sql.replace("WHERE nvl(event_name, '') <> 'REMOVE';", "WHERE true;").replace("WHERE event_name = 'REMOVE';", "WHERE false;")
+    return sql.replace("WHERE NOT is_removed;", "WHERE true;").replace("WHERE is_removed;", "WHERE false;")
 
 
 def _takes_the_oldest(sql: str) -> str:
@@ -69,7 +69,7 @@ def _takes_the_oldest(sql: str) -> str:
 
 
 def _lets_late_changes_win(sql: str) -> str:
-    return sql.replace("(f.change_us > stage_customer_transaction.change_us", "(f.change_us < stage_customer_transaction.change_us")
+    return sql.replace("(f.change_us > stage_customer_transaction_fact.change_us", "(f.change_us < stage_customer_transaction_fact.change_us")
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def _lets_late_changes_win(sql: str) -> str:
 def test_a_load_that_is_wrong_is_found_out(tmp_path: Path, spoil: Callable[[str], str]) -> None:
     folder = tmp_path / "d"
     shutil.copytree(EXAMPLE, folder)
-    load = folder / "sql" / "040_load_customer_transaction_fact.sql"
+    load = folder / "sql" / "200_customer_transaction_fact.sql"
     right = load.read_text()
     load.write_text(spoil(right))
     assert load.read_text() != right
