@@ -16,8 +16,8 @@ from nearshift.errors import InvalidSql, NotSupported, Span
 from nearshift.sql.bind_values import BoundQuery, Value
 from nearshift.sql.dialect import span_of
 from nearshift.sql.names import fold
-from nearshift.sql.relations import BindContext, Parameter, ParameterSource, Relation, RelationKind
-from nearshift.sql.scope import Scope
+from nearshift.sql.relations import BindContext, Parameter, ParameterSource, Relation, RelationKind, Use
+from nearshift.sql.scope import Scope, Source
 from nearshift.types import UNKNOWN, VARCHAR, Kind, SqlType
 
 Rule = Callable[["Binder", exp.Expr, Scope], Value]
@@ -51,6 +51,8 @@ class Binder:
     tags: set[str] = field(default_factory=set)
     memo: dict[int, Value] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
+    sources: list[tuple[Relation, Source]] = field(default_factory=list)
+    changes: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
     _fresh: int = 0
 
     def value(self, node: exp.Expr, scope: Scope) -> Value:
@@ -150,6 +152,22 @@ class Binder:
         self.facts.references += 1
         if relation.kind is RelationKind.SYSTEM:
             self.facts.mutable.add(f"{relation.schema}.{relation.name}")
+
+    def change(self, relation: Relation, privilege: str, *columns: str) -> None:
+        """Note that the statement changes a relation, and which of its columns an UPDATE assigns."""
+        self.writes.add((relation.schema, relation.name))
+        self.changes.setdefault((relation.schema, relation.name, privilege), set()).update(columns)
+
+    def uses(self) -> frozenset[Use]:
+        """Return what the statement does to the relations it touches."""
+        found = {key: set(columns) for key, columns in self.changes.items()}
+        for relation, source in self.sources:
+            known = {column.name for column in relation.columns}
+            found.setdefault((relation.schema, relation.name, "SELECT"), set()).update(source.used & known)
+        for (schema, name), relation in self.reads.items():
+            # What is read in another way than in FROM is read whole.
+            found.setdefault((schema, name, "SELECT"), {column.name for column in relation.columns})
+        return frozenset(Use(*key, frozenset(columns)) for key, columns in found.items())
 
     def setting(self, name: str, default: str) -> bool:
         """Tell whether a session setting is on."""

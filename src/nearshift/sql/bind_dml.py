@@ -10,9 +10,10 @@ from sqlglot import exp
 from nearshift.errors import UndefinedObject
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_casts import assign
-from nearshift.sql.bind_from import FromClause, Joined, bind_from, find_relation
+from nearshift.sql.bind_from import FromClause, Joined, bind_from
 from nearshift.sql.bind_logic import condition
 from nearshift.sql.bind_sets import bind_with
+from nearshift.sql.bind_tables import find_relation
 from nearshift.sql.bind_values import OutputColumn, Value
 from nearshift.sql.dialect import RemoveDuplicates, span_of
 from nearshift.sql.names import quote
@@ -38,7 +39,8 @@ def _target(binder: Binder, item: exp.Expr, word: str) -> Relation:
     if relation.target is None or (relation.kind is RelationKind.STREAMING_VIEW and word != "DELETE"):
         message = f'cannot {word.lower()} {"into" if word == "INSERT" else ""} {relation.kind.value} "{relation.name}"'
         raise binder.invalid(item, " ".join(message.split()), sqlstate="42809")
-    binder.writes.add((relation.schema, relation.name))
+    if word in {"INSERT", "DELETE"}:
+        binder.change(relation, word)
     return relation
 
 
@@ -139,13 +141,14 @@ def _target_source(binder: Binder, item: exp.Expr, relation: Relation) -> tuple[
     tag = binder.tag(name)
     columns = tuple(OutputColumn(one.name, one.name, one.type) for one in relation.columns)
     source = Source(name, tag, relation.target or "", columns, relation, alias is not None, is_inline=True)
+    binder.sources.append((relation, source))
     return source, f"{relation.target} AS {quote(tag)}"
 
 
 def _others(binder: Binder, node: exp.Expr, target: Source, scope: Scope) -> FromClause:
     """Bind FROM or USING; the target may be named in their conditions."""
     clause = bind_from(binder, node, scope)
-    if any(one.source is target for one in clause.joined):
+    if any(one is target for one in clause.sources()):
         raise binder.invalid(node, "Target table must be part of an equijoin predicate")
     return clause
 
@@ -171,6 +174,7 @@ def update(binder: Binder, node: exp.Expr) -> str:
         if column.name in seen:
             raise binder.invalid(one, f'multiple assignments to same column "{column.name}"', sqlstate="42601")
         seen.add(column.name)
+        binder.change(relation, "UPDATE", column.name)
         value = one.expression
         sql = "DEFAULT" if _is_default(value) else assign(binder, binder.value(value, scope), column, value)
         changes.append(f"{quote(column.name)} = {sql}")
@@ -222,7 +226,7 @@ def merge(binder: Binder, node: exp.Expr) -> str:
     scope = Scope()
     carrier = exp.Select(from_=exp.From(this=node.args["using"]))
     clause = bind_from(binder, carrier, scope)
-    source = clause.joined[0].source
+    source = next(clause.sources())
     if source.relation is not None and source.relation.target == relation.target:
         message = "Source view/subquery in Merge statement cannot reference target table."
         raise binder.invalid(node.args["using"], message, sqlstate="0A000")
@@ -234,7 +238,7 @@ def merge(binder: Binder, node: exp.Expr) -> str:
     actions = [_merge_action(binder, one, relation, source, scope) for one in whens]
     if sorted(bool(one.args.get("matched")) for one in whens) != [False, True]:
         raise binder.invalid(node, "MERGE needs WHEN MATCHED and WHEN NOT MATCHED, each once")
-    return " ".join((f"MERGE INTO {text} USING", Joined(source).source.render(), f"ON {on}", *actions))
+    return " ".join((f"MERGE INTO {text} USING", Joined(source).render(), f"ON {on}", *actions))
 
 
 def _merge_action(binder: Binder, when: exp.Expr, relation: Relation, source: Source, scope: Scope) -> str:
@@ -243,16 +247,19 @@ def _merge_action(binder: Binder, when: exp.Expr, relation: Relation, source: So
     then = when.args["then"]
     if when.args.get("matched"):
         if isinstance(then, exp.Var) and then.name.upper() == "DELETE":
+            binder.change(relation, "DELETE")
             return "WHEN MATCHED THEN DELETE"
         if not isinstance(then, exp.Update):
             raise binder.unsupported(when, "WHEN MATCHED takes UPDATE SET or DELETE")
         changes = []
         for one in then.expressions:
             column = _column(binder, relation, one.this)
+            binder.change(relation, "UPDATE", column.name)
             changes.append(f"{quote(column.name)} = {assign(binder, binder.value(one.expression, scope), column, one.expression)}")
         return f"WHEN MATCHED THEN UPDATE SET {', '.join(changes)}"
     if not isinstance(then, exp.Insert) or not isinstance(then.expression, exp.Tuple):
         raise binder.unsupported(when, "WHEN NOT MATCHED takes INSERT … VALUES")
+    binder.change(relation, "INSERT")
     columns: Sequence[Column] = relation.columns
     if then.this is not None:
         columns = [_column(binder, relation, one) for one in then.this.expressions]

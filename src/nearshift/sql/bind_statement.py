@@ -57,7 +57,9 @@ def _bind_tree(tree: exp.Expr, binder: Binder) -> Bound:
     else:
         raise NotSupported("this statement is not supported here", span=span_of(tree))
     reads = frozenset(binder.reads)
-    return Bound(Lowered(sql, columns, _parameters(binder), reads, frozenset(binder.writes), frozenset(binder.facts.calls)), binder, tree)
+    calls = frozenset(binder.facts.calls)
+    lowered = Lowered(sql, columns, _parameters(binder), reads, frozenset(binder.writes), calls, binder.uses())
+    return Bound(lowered, binder, tree)
 
 
 def _parameters(binder: Binder) -> tuple[Parameter, ...]:

@@ -144,11 +144,25 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What a statement does to one relation: the privilege that it needs (SELECT, INSERT, UPDATE or DELETE), and on which columns.
+
+    `columns` are those read by a SELECT and those assigned by an UPDATE; empty when it names none, as `count(*)` does.
+    """
+
+    schema: str
+    name: str
+    privilege: str
+    columns: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Lowered:
     """A statement in DuckDB's SQL.
 
     `sql` has parameters `$1`…`$n` in the order of `parameters`. `columns` are the result's columns with Redshift's labels and types, empty
     for DML. `reads` and `writes` are (schema, name) of the relations it touches, `calls` the oids of the users' functions that stand in it.
+    `uses` says what it does to them, for whoever decides who may.
     """
 
     sql: str
@@ -157,3 +171,4 @@ class Lowered:
     reads: frozenset[tuple[str, str]] = frozenset()
     writes: frozenset[tuple[str, str]] = frozenset()
     calls: frozenset[int] = frozenset()
+    uses: frozenset[Use] = frozenset()

@@ -54,6 +54,7 @@ class Source:
     is_nullable: bool = False
     is_lateral: bool = False
     stages: list[Stage] = field(default_factory=lambda: [Stage()])
+    used: set[str] = field(default_factory=set)  # the physical columns that something refers to
 
     def column(self, name: str) -> OutputColumn | None:
         """Return the column that users call `name`."""
@@ -64,6 +65,7 @@ class Source:
 
     def reference(self, sql_name: str) -> str:
         """Return the text that names a physical column of this source."""
+        self.used.add(sql_name)
         return f"{quote(self.tag)}.{quote(sql_name)}"
 
     def render(self) -> str:
