@@ -15,7 +15,7 @@ from nearshift.sql.bind_logic import condition
 from nearshift.sql.bind_sets import bind_with
 from nearshift.sql.bind_tables import find_relation
 from nearshift.sql.bind_values import OutputColumn, Value
-from nearshift.sql.dialect import RemoveDuplicates, span_of
+from nearshift.sql.dialect import COMMA, RemoveDuplicates, span_of
 from nearshift.sql.names import quote
 from nearshift.sql.relations import Column, Relation, RelationKind
 from nearshift.sql.scope import Scope, Source
@@ -200,6 +200,8 @@ def delete(binder: Binder, node: exp.Expr) -> str:
     clause = FromClause()
     if using:
         joins = [exp.Join(this=one) for one in using[1:]]
+        for one in joins:
+            one.meta[COMMA] = True
         carrier = exp.Select(from_=exp.From(this=using[0]), joins=joins)
         clause = _others(binder, carrier, target, scope)
     scope.no_aggregates = "WHERE"

@@ -1,11 +1,11 @@
-"""FROM: tables, subqueries, joins, and the items that unnest SUPER.
+"""FROM: joins, joins in parentheses, and the items that unnest SUPER.
 
 Source page: "FROM clause" (r_FROM_clause30).
 """
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,40 +13,53 @@ from sqlglot import exp
 
 from nearshift.errors import InvalidSql, NearshiftError, UndefinedObject
 from nearshift.sql.bind import Binder
-from nearshift.sql.bind_casts import settled
 from nearshift.sql.bind_compare import compare
 from nearshift.sql.bind_logic import condition
-from nearshift.sql.bind_values import OutputColumn, Value
-from nearshift.sql.dialect import PathItem, span_of
-from nearshift.sql.labels import unique_columns
-from nearshift.sql.names import quote
+from nearshift.sql.bind_pivot import pivoted
+from nearshift.sql.bind_tables import table_source
+from nearshift.sql.bind_values import Value
+from nearshift.sql.dialect import COMMA, PathItem, span_of
 from nearshift.sql.partiql import navigate, path_base, unnest_as_source, unnest_in_source
-from nearshift.sql.relations import Relation
 from nearshift.sql.scope import Base, Element, Merged, Scope, Source
 from nearshift.sql.scope_names import Part
 from nearshift.types import SUPER, Kind
 
-# Functions that return rows, and are views here; "PG_GET_LATE_BINDING_VIEW_COLS".
-_LISTINGS = frozenset({"pg_get_late_binding_view_cols"})
-_TABLE_ARGUMENTS = {"this", "db", "catalog", "alias", "joins"}
 _JOIN_ARGUMENTS = {"this", "side", "kind", "on", "using", "method"}
 
 
 @dataclass(slots=True)
 class Joined:
-    """One source in FROM, and how it is joined to those before it."""
+    """One item of FROM, a source or a join in parentheses, and how it is joined to those before it."""
 
-    source: Source
+    item: Source | FromClause
     keyword: str = "CROSS JOIN"
     on: str | None = None
+
+    def sources(self) -> Iterator[Source]:
+        """Yield the sources of the item, which are several for a join in parentheses."""
+        if isinstance(self.item, Source):
+            yield self.item
+            return
+        for one in self.item.joined:
+            yield from one.sources()
+
+    def render(self) -> str:
+        """Return the item's text."""
+        text = self.item.render()
+        return text if isinstance(self.item, Source) else f"({text})"
 
 
 @dataclass(slots=True)
 class FromClause:
-    """A bound FROM: the sources in order, and conditions of inner unnests that belong to WHERE."""
+    """A bound FROM, or a join in parentheses in it: the items in order, and conditions of inner unnests that belong to WHERE."""
 
     joined: list[Joined] = field(default_factory=list)
     filters: list[str] = field(default_factory=list)
+
+    def sources(self) -> Iterator[Source]:
+        """Yield all sources, those of joins in parentheses too."""
+        for one in self.joined:
+            yield from one.sources()
 
     def render(self) -> str:
         """Return the text after FROM, with everything that was extracted meanwhile."""
@@ -54,7 +67,7 @@ class FromClause:
         for number, one in enumerate(self.joined):
             if number:
                 parts.append(one.keyword)
-            parts.append(one.source.render())
+            parts.append(one.render())
             if number and one.on is not None:
                 parts.append(f"ON {one.on}")
         return " ".join(parts)
@@ -66,15 +79,27 @@ def bind_from(binder: Binder, node: exp.Expr, scope: Scope) -> FromClause:
     scope.clause = "FROM"
     head = node.args.get("from_")
     if head is not None:
-        _add_item(binder, head.this, None, scope, clause)
-        for join in _joins_below(head.this):
-            _add_join(binder, join, scope, clause)
-    for join in node.args.get("joins") or []:
-        _add_join(binder, join, scope, clause)
-        for inner in _joins_below(join.this):
-            _add_join(binder, inner, scope, clause)
+        for number, (item, joins) in enumerate(_items(head.this, node.args.get("joins") or [])):
+            if number and any((one.args.get("side") or "") in {"RIGHT", "FULL"} for one in joins):
+                # `a, b RIGHT JOIN c` keeps the rows of c within b's join only.
+                _add_group(binder, item, joins, exp.Join(this=item, kind="CROSS"), scope, clause)
+                continue
+            _add_item(binder, item, exp.Join(this=item, kind="CROSS") if number else None, scope, clause)
+            for join in joins:
+                _add_join(binder, join, scope, clause)
     scope.clause = ""
     return clause
+
+
+def _items(head: exp.Expr, joins: list[exp.Expr]) -> list[tuple[exp.Expr, list[exp.Expr]]]:
+    """Return the items that commas divide, each with the joins that follow it."""
+    found = [(head, _joins_below(head))]
+    for join in joins:
+        if join.meta.get(COMMA):
+            found.append((join.this, _joins_below(join.this)))
+        else:
+            found[-1][1].append(join)
+    return found
 
 
 def _joins_below(item: exp.Expr) -> list[exp.Expr]:
@@ -85,14 +110,20 @@ def _add_join(binder: Binder, join: exp.Expr, scope: Scope, clause: FromClause) 
     for name, argument in join.args.items():
         if argument and name not in _JOIN_ARGUMENTS:
             raise binder.unsupported(join.this, f"this kind of join ({name}) is not supported")
-    if _joins_below(join.this) and not isinstance(join.this, exp.Subquery):
-        raise binder.unsupported(join.this, "nested joins are not supported", hint="Write each ON right after its table.")
     if (join.args.get("kind") or "") not in {"", "INNER", "OUTER", "CROSS"}:
         raise binder.unsupported(join.this, f"{join.args['kind']} JOIN is not supported")
-    _add_item(binder, join.this, join, scope, clause)
+    inner = _joins_below(join.this)
+    if inner:  # a JOIN b JOIN c ON … ON …
+        _add_group(binder, join.this, inner, join, scope, clause)
+    else:
+        _add_item(binder, join.this, join, scope, clause)
 
 
 def _add_item(binder: Binder, item: exp.Expr, join: exp.Expr | None, scope: Scope, clause: FromClause) -> None:
+    if isinstance(item, exp.Subquery) and isinstance(item.this, (exp.Table, PathItem, exp.Subquery)) and _is_join(item):
+        _check_parentheses(binder, item)
+        _add_group(binder, item.this, _joins_below(item.this), join, scope, clause)
+        return
     path = _as_path(binder, item, scope)
     if path is not None:
         binder.facts.seen.add("unnest")
@@ -100,19 +131,72 @@ def _add_item(binder: Binder, item: exp.Expr, join: exp.Expr | None, scope: Scop
         return
     if join is not None:
         binder.facts.seen.add("join")
-    source = _table_source(binder, item, scope)
-    if scope.find_alias(source.alias) is not None:
-        message = f'table name "{source.alias}" specified more than once'
-        raise binder.invalid(item, message, sqlstate="42712", hint="Give one of them another alias.")
+    pivots = item.args.get("pivots")
+    source = pivoted(binder, item, table_source(binder, item, scope), pivots) if pivots else table_source(binder, item, scope)
+    _check_alias(binder, item, source.alias, scope)
     joined = Joined(source)
     before = list(scope.sources)
     scope.sources.append(source)
     if join is not None:
-        _connect(binder, join, joined, before, scope)
+        _connect(binder, join, joined, [source], before, scope)
     clause.joined.append(joined)
 
 
-def _connect(binder: Binder, join: exp.Expr, joined: Joined, before: list[Source | Element], scope: Scope) -> None:
+def _is_join(item: exp.Expr) -> bool:
+    """Tell whether parentheses hold a join and not a query: `(a JOIN b ON …)`, `((SELECT …) x JOIN b ON …)`."""
+    inner = item.this
+    return not isinstance(inner, exp.Subquery) or bool(_joins_below(inner)) or inner.args.get("alias") is not None
+
+
+def _check_parentheses(binder: Binder, item: exp.Expr) -> None:
+    for name, argument in item.args.items():
+        if argument and name not in {"this", "joins"}:
+            hint = "Give aliases to the tables inside, or use a subquery."
+            raise binder.unsupported(item, f"{name.upper()} after a join in parentheses is not supported", hint=hint)
+
+
+def _check_alias(binder: Binder, item: exp.Expr, alias: str, scope: Scope) -> None:
+    if scope.find_alias(alias) is not None:
+        message = f'table name "{alias}" specified more than once'
+        raise binder.invalid(item, message, sqlstate="42712", hint="Give one of them another alias.")
+
+
+def _add_group(
+    binder: Binder, head: exp.Expr, joins: list[exp.Expr], join: exp.Expr | None, scope: Scope, clause: FromClause
+) -> None:
+    """Bind a join that stands for one item: its conditions see its own tables only, what is outside sees them all."""
+    inner = Scope(scope.parent, queries=_visible_queries(scope))
+    inner.clause, inner.no_aggregates = scope.clause, scope.no_aggregates
+    group = FromClause()
+    _add_item(binder, head, None, inner, group)
+    for one in joins:
+        _add_join(binder, one, inner, group)
+    if group.filters:
+        raise binder.unsupported(head, "an unnest with a condition in parentheses is not supported", hint="Put it into a subquery.")
+    for item in inner.sources:
+        _check_alias(binder, head, item.alias, scope)
+    before = list(scope.sources)
+    scope.sources.extend(inner.sources)
+    scope.merged.extend(inner.merged)
+    joined = Joined(group)
+    if join is not None:
+        binder.facts.seen.add("join")
+        _connect(binder, join, joined, inner.sources, before, scope)
+    clause.joined.append(joined)
+
+
+def _visible_queries(scope: Scope) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    level: Scope | None = scope
+    while level is not None:
+        found = {**level.queries, **found}
+        level = level.parent
+    return found
+
+
+def _connect(
+    binder: Binder, join: exp.Expr, joined: Joined, right: list[Source | Element], before: list[Source | Element], scope: Scope
+) -> None:
     side = join.args.get("side") or ""
     is_natural = join.args.get("method") == "NATURAL"
     using = join.args.get("using")
@@ -126,18 +210,19 @@ def _connect(binder: Binder, join: exp.Expr, joined: Joined, before: list[Source
     _mark_nullable(side, joined, before)
     joined.keyword = f"{side} JOIN" if side else "JOIN"
     if using or is_natural:
-        joined.on = _merge_columns(binder, join, side, joined.source, before, scope, is_natural=is_natural)
+        joined.on = _merge_columns(binder, join, side, right, before, scope, is_natural=is_natural)
     elif on is not None:
         joined.on = condition(binder, on, scope, "JOIN/ON")
-    elif side or (join.args.get("kind") == "INNER"):
-        raise binder.invalid(join.this, f"{side or 'INNER'} JOIN needs ON or USING")
+    elif side or join.args.get("kind") != "CROSS":
+        raise binder.invalid(join.this, f"{side or 'INNER'} JOIN needs ON or USING", hint="Write CROSS JOIN for all pairs of rows.")
     else:
         joined.keyword = "CROSS JOIN"
 
 
 def _mark_nullable(side: str, joined: Joined, before: list[Source | Element]) -> None:
     if side in {"LEFT", "FULL"}:
-        joined.source.is_nullable = True
+        for source in joined.sources():
+            source.is_nullable = True
     if side in {"RIGHT", "FULL"}:
         for one in before:
             if isinstance(one, Source):
@@ -145,31 +230,50 @@ def _mark_nullable(side: str, joined: Joined, before: list[Source | Element]) ->
 
 
 def _merge_columns(
-    binder: Binder, join: exp.Expr, side: str, right: Source, before: list[Source | Element], scope: Scope, *, is_natural: bool
+    binder: Binder,
+    join: exp.Expr,
+    side: str,
+    right: list[Source | Element],
+    before: list[Source | Element],
+    scope: Scope,
+    *,
+    is_natural: bool,
 ) -> str:
-    left_scope = Scope(sources=before, merged=list(scope.merged))
+    """Bind USING or NATURAL and note what it merges; return the condition."""
+    known = {one.tag for one in right if isinstance(one, Source)}
+    inside = [one for one in scope.merged if _tag_of(one.hidden) in known]
+    left_scope = Scope(sources=before, merged=[one for one in scope.merged if one not in inside])
+    right_scope = Scope(sources=right, merged=inside)
     if is_natural:
-        names = [one.label for one in right.columns if _left_values(left_scope, one.label)]
+        labels = dict.fromkeys(label for one in right if isinstance(one, Source) for label in (column.label for column in one.columns))
+        names = [label for label in labels if _left_values(left_scope, label)]
     else:
         names = [binder.fold(one) for one in join.args["using"]]
     tests: list[str] = []
     for name in names:
-        column = right.column(name)
-        candidates = _left_values(left_scope, name)
-        if column is None or not candidates:
-            where = "right" if column is None else "left"
-            message = f'column "{name}" specified in USING clause does not exist in {where} table'
-            raise UndefinedObject(message, sqlstate="42703", span=span_of(join.this))
-        if len(candidates) > 1:
-            raise binder.invalid(join.this, f'common column name "{name}" appears more than once in left table', sqlstate="42702")
-        left, hidden = candidates[0]
-        other = Value(right.reference(column.sql_name), column.type)
+        left, left_hidden = _common(binder, join, name, left_scope, "left")
+        other, right_hidden = _common(binder, join, name, right_scope, "right")
         tests.append(compare(binder, "=", left, other, join.this).sql)
         sql = {"RIGHT": other.sql, "FULL": f"COALESCE({left.sql}, {other.sql})"}.get(side, left.sql)
         scope.merged = [one for one in scope.merged if one.name != name]
-        kind = left.type if side != "RIGHT" else column.type
-        scope.merged.append(Merged(name, sql, kind, (*hidden, other.sql)))
+        kind = left.type if side != "RIGHT" else other.type
+        scope.merged.append(Merged(name, sql, kind, (*left_hidden, *right_hidden)))
     return " AND ".join(tests) if tests else "TRUE"
+
+
+def _tag_of(hidden: tuple[str, ...]) -> str:
+    """Return the tag of the source that the first of some column texts belongs to."""
+    return hidden[0].partition('".')[0].lstrip('"') if hidden else ""
+
+
+def _common(binder: Binder, join: exp.Expr, name: str, scope: Scope, where: str) -> tuple[Value, tuple[str, ...]]:
+    candidates = _left_values(scope, name)
+    if not candidates:
+        message = f'column "{name}" specified in USING clause does not exist in {where} table'
+        raise UndefinedObject(message, sqlstate="42703", span=span_of(join.this))
+    if len(candidates) > 1:
+        raise binder.invalid(join.this, f'common column name "{name}" appears more than once in {where} table', sqlstate="42702")
+    return candidates[0]
 
 
 def _left_values(scope: Scope, name: str) -> list[tuple[Value, tuple[str, ...]]]:
@@ -234,13 +338,11 @@ def _add_unnest(
         raise binder.unsupported(item, f"an unnested SUPER value cannot stand in a {side or 'NATURAL'} JOIN")
     if base.type.kind is not Kind.SUPER:
         navigate(binder, base, rest or [_pseudo_part(item)])
-    if scope.find_alias(alias) is not None:
-        message = f'table name "{alias}" specified more than once'
-        raise binder.invalid(item, message, sqlstate="42712", hint="Give one of them another alias.")
+    _check_alias(binder, item, alias, scope)
     on = join.args.get("on") if join is not None else None
     is_true = on is None or (isinstance(on, exp.Boolean) and bool(on.this))
     source = base.source
-    is_own = source is not None and any(one.source is source for one in clause.joined) and not source.is_inline
+    is_own = source is not None and any(one is source for one in clause.sources()) and not source.is_inline
     is_outer = side == "LEFT"
     if source is not None and is_own and not (is_outer and not is_true) and (is_outer or not source.is_nullable):
         element = unnest_in_source(binder, base, rest, alias, index, is_outer=is_outer, is_unpivot=is_unpivot)
@@ -249,7 +351,7 @@ def _add_unnest(
             clause.filters.append(condition(binder, on, scope, "JOIN/ON"))
         return
     document = navigate(binder, base, rest).sql if rest else base.sql
-    is_lateral = any(one.source is source for one in clause.joined)
+    is_lateral = any(one is source for one in clause.sources())
     made, element = unnest_as_source(binder, document, alias, index, is_unpivot=is_unpivot, is_lateral=is_lateral)
     scope.sources.append(element)
     keyword = "LEFT JOIN" if is_outer else "JOIN"
@@ -279,124 +381,6 @@ def _unnest_names(binder: Binder, item: exp.Expr, rest: list[Part], base: Base) 
         return binder.fold(alias_node), index
     last = next((part.name for part in reversed(rest) if part.name), base.label)
     return last, index
-
-
-def _table_source(binder: Binder, item: exp.Expr, scope: Scope) -> Source:
-    if isinstance(item, exp.Subquery):
-        return _subquery_source(binder, item, scope)
-    if isinstance(item, exp.Table) and isinstance(item.this, exp.Anonymous) and item.args.get("db") is None:
-        return _call_source(binder, item)
-    if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
-        what = "a table function" if isinstance(item, exp.Table) else "this item"
-        raise binder.unsupported(item, f"{what} in FROM is not supported")
-    for name, argument in item.args.items():
-        if argument and name not in _TABLE_ARGUMENTS:
-            raise binder.unsupported(item, f"{name.upper()} in FROM is not supported")
-    name = binder.fold(item.this)
-    query = scope.find_query(name) if item.args.get("db") is None else None
-    if query is not None:
-        alias, has_alias = _alias_of(binder, item, name)
-        columns = _renamed(binder, item, query.columns)
-        source = Source(alias, binder.tag(alias), query.text, columns, has_alias=has_alias)
-        if columns is not query.columns:
-            source.text = _renaming(query.text, query.columns, columns)
-        return source
-    relation = find_relation(binder, item)
-    binder.read(relation)
-    alias, has_alias = _alias_of(binder, item, relation.name)
-    own = tuple(OutputColumn(one.name, one.name, one.type) for one in relation.columns)
-    columns = tuple(
-        OutputColumn(renamed.label, one.sql_name, one.type) for renamed, one in zip(_renamed(binder, item, own), own, strict=True)
-    )
-    return Source(alias, binder.tag(alias), relation.source, columns, relation, has_alias)
-
-
-def _call_source(binder: Binder, item: exp.Table) -> Source:
-    """Bind `FROM f()`: one row with the function's value, in a column that has the alias or the function's name."""
-    for name, argument in item.args.items():
-        if argument and name not in {"this", "alias", "joins"}:
-            raise binder.unsupported(item, f"{name.upper()} in FROM is not supported")
-    listing = binder.context.relations.find("pg_catalog", item.this.name.lower()) if not item.this.expressions else None
-    if listing is not None and listing.name in _LISTINGS:
-        binder.read(listing)
-        alias, has_alias = _alias_of(binder, item, listing.name)
-        columns = _renamed(binder, item, tuple(OutputColumn(one.name, one.name, one.type) for one in listing.columns))
-        named = tuple(OutputColumn(new.label, old.name, old.type) for new, old in zip(columns, listing.columns, strict=True))
-        return Source(alias, binder.tag(alias), listing.source, named, listing, has_alias)
-    value = settled(binder, binder.value(item.this, Scope()))
-    alias, has_alias = _alias_of(binder, item, value.label)
-    columns = _renamed(binder, item, (OutputColumn(alias, "value", value.type),))
-    return Source(alias, binder.tag(alias), f"(SELECT {value.sql} AS value)", columns, has_alias=has_alias)
-
-
-def _subquery_source(binder: Binder, item: exp.Subquery, scope: Scope) -> Source:
-    if isinstance(item.this, exp.Values):
-        raise binder.unsupported(item, "VALUES in FROM is not supported", hint="Write SELECT … UNION ALL SELECT ….")
-    if isinstance(item.this, (exp.Table, PathItem)) or item.args.get("pivots"):
-        raise binder.unsupported(item, "joins in parentheses and PIVOT are not supported here")
-    binder.facts.seen.add("derived table")
-    query = binder.query(item.this, Scope(scope.parent, queries=scope.queries))
-    alias_node = item.args.get("alias")
-    # Amazon's drivers leave the alias out, so Redshift takes that; PostgreSQL does not.
-    alias = binder.fresh("s") if alias_node is None or alias_node.this is None else binder.fold(alias_node.this)
-    columns = tuple(
-        OutputColumn(new.label, old.sql_name, old.type)
-        for new, old in zip(_renamed(binder, item, query.columns), query.columns, strict=True)
-    )
-    return Source(alias, binder.tag(alias), f"({query.sql})", columns, has_alias=True)
-
-
-def _alias_of(binder: Binder, item: exp.Expr, name: str) -> tuple[str, bool]:
-    alias = item.args.get("alias")
-    if alias is None or alias.this is None:
-        return name, False
-    return binder.fold(alias.this), True
-
-
-def _renamed(binder: Binder, item: exp.Expr, columns: tuple[OutputColumn, ...]) -> tuple[OutputColumn, ...]:
-    alias = item.args.get("alias")
-    written = (alias.args.get("columns") or []) if alias is not None else []
-    # The types that a function's alias may repeat are the function's own.
-    names = [binder.fold(one.this if isinstance(one, exp.ColumnDef) else one) for one in written]
-    if not names:
-        return columns
-    if len(names) > len(columns):
-        table = binder.fold(alias.this) if alias is not None else ""
-        message = f'table "{table}" has {len(columns)} columns available but {len(names)} columns specified'
-        raise binder.invalid(item, message, sqlstate="42P10")
-    labels = [*names, *(one.label for one in columns[len(names) :])]
-    return unique_columns([(label, one.type) for label, one in zip(labels, columns, strict=True)])
-
-
-def _renaming(text: str, old: tuple[OutputColumn, ...], new: tuple[OutputColumn, ...]) -> str:
-    items = [f"{quote(one.sql_name)} AS {quote(two.sql_name)}" for one, two in zip(old, new, strict=True)]
-    return " ".join(("(SELECT", ", ".join(items), "FROM", text, "AS r)"))
-
-
-def find_relation(binder: Binder, item: exp.Expr) -> Relation:
-    """Return the relation that a table in the text names; raises UndefinedObject (42P01, 3F000) with its place."""
-    names = [binder.fold(part) for part in (item.args.get("catalog"), item.args.get("db"), item.this) if part is not None]
-    if len(names) == 3 and names[0] != binder.context.database:
-        hint = f'Only the current database, "{binder.context.database}", can be read.'
-        raise binder.unsupported(item, f'relation of another database "{names[0]}" is not supported', hint=hint)
-    schema = names[-2] if len(names) > 1 else None
-    try:
-        relation = binder.context.relations.find(schema, names[-1])
-    except NearshiftError as error:
-        error.span = span_of(item.this)
-        raise
-    if relation is not None:
-        return relation
-    shown = ".".join(names[-2:])
-    near = difflib.get_close_matches(names[-1], _known_names(binder), n=1, cutoff=0.6)
-    suggestion = f'Did you mean "{near[0]}"?' if near else None
-    span = span_of(item.this)
-    raise UndefinedObject(f'relation "{shown}" does not exist', sqlstate="42P01", span=span, hint=suggestion)
-
-
-def _known_names(binder: Binder) -> list[str]:
-    names = getattr(binder.context.relations, "names", None)
-    return list(names()) if callable(names) else []
 
 
 def element_value(element: Element) -> Value:

@@ -62,18 +62,17 @@ def _source_tag(binder: Binder, column: exp.Column, scope: Scope) -> str:
 
 
 def _move(binder: Binder, where: exp.Expr, scope: Scope, clause: FromClause, marked: dict[str, list[str]]) -> None:
-    if any(one.on is not None for one in clause.joined) or any(isinstance(one, Element) for one in scope.sources):
+    has_joins = any(one.on is not None or isinstance(one.item, FromClause) for one in clause.joined)
+    if has_joins or any(isinstance(one, Element) for one in scope.sources):
         raise binder.unsupported(where, "(+) cannot stand beside JOIN or an unnest", hint="Use LEFT JOIN everywhere.")
-    kept = [one for one in clause.joined if one.source.tag not in marked]
-    if not kept:
-        raise binder.unsupported(where, "(+) cannot mark every table")
+    kept: list[Joined] = []
     moved: list[Joined] = []
     for one in clause.joined:
-        if one.source.tag in marked:
-            _nullable(one.source)
-            moved.append(Joined(one.source, "LEFT JOIN", " AND ".join(marked[one.source.tag])))
+        if isinstance(one.item, Source) and one.item.tag in marked:
+            one.item.is_nullable = True
+            moved.append(Joined(one.item, "LEFT JOIN", " AND ".join(marked[one.item.tag])))
+        else:
+            kept.append(one)
+    if not kept:
+        raise binder.unsupported(where, "(+) cannot mark every table")
     clause.joined = [*kept, *moved]
-
-
-def _nullable(source: Source) -> None:
-    source.is_nullable = True

@@ -7,7 +7,7 @@ so that only our own table of functions decides what a name means, and the two f
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from sqlglot import exp
 from sqlglot.dialects.redshift import Redshift
@@ -33,6 +33,10 @@ _BARE_CALLS = {
     TokenType.CURRENT_USER: "current_user", TokenType.SESSION_USER: "session_user", TokenType.CURRENT_USER_ID: "current_user_id",
     TokenType.CURRENT_SCHEMA: "current_schema", TokenType.LOCALTIME: "localtime", TokenType.LOCALTIMESTAMP: "localtimestamp",
 }  # fmt: skip
+
+
+# Marks, in a join's meta, the comma between two items of FROM: a JOIN after it belongs to the item before it only.
+COMMA: Final = "comma"
 
 
 class PathItem(exp.Expression):
@@ -81,6 +85,17 @@ class _Parser(RedshiftParser):
             self._retreat(self._index - 1)
             return None
         return self.expression(exp.Anonymous(this="approximate", expressions=[call]), token=token)
+
+    def _parse_star_ops(self) -> exp.Expr | None:
+        # EXCLUDE stands behind the whole list, and may name its columns without parentheses ("EXCLUDE column_list").
+        return self.expression(exp.Star()).update_positions(self._prev)
+
+    def _parse_join(self, *arguments: Any, **options: Any) -> exp.Join | None:
+        is_comma = self._curr.token_type == TokenType.COMMA
+        join = super()._parse_join(*arguments, **options)
+        if join is not None and is_comma:
+            join.meta[COMMA] = True
+        return join
 
     def _parse_merge_remove(self) -> bool:
         return bool(self._match_text_seq("REMOVE", "DUPLICATES"))
