@@ -36,7 +36,6 @@ TITLES = {
 RECORDED = ("VACUUM", "ANALYZE", "ANALYSE", "CANCEL", "DISCARD")
 # Read by the parser, so that mistakes have a place, and refused by the command; a test runs one of each.
 REFUSED_WHEN_RUN = {
-    "CREATE FUNCTION": "User-defined functions are not kept.", "CREATE OR REPLACE FUNCTION": "User-defined functions are not kept.",
     "CREATE USER": "There is one user, the administrator.", "CREATE GROUP": "There is one user, the administrator.",
     "CREATE ROLE": "There is one user, the administrator.", "ALTER USER": "There is one user, the administrator.",
     "ALTER GROUP": "There is one user, the administrator.", "ALTER ROLE": "There is one user, the administrator.",

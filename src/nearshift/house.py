@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from nearshift import limits, storage
 from nearshift.catalog.current import CurrentCatalog
 from nearshift.catalog.entities import RelationEntry, SchemaEntry, Snapshot
-from nearshift.catalog.lookup import Answer, Lookup
+from nearshift.catalog.lookup import Answers, Lookup
 from nearshift.clock import Clock
 from nearshift.engine import Engine
 from nearshift.errors import NearshiftError
@@ -62,7 +62,7 @@ class Translations:
 
     def __init__(self, count_max: int = limits.TRANSLATIONS_MAX) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[object, tuple[Lowered, tuple[Answer, ...]]] = OrderedDict()
+        self._found: OrderedDict[object, tuple[Lowered, Answers]] = OrderedDict()
         self._count_max = count_max
 
     def get(self, key: object, lookup: Lookup, make: Callable[[], Lowered]) -> Lowered:
@@ -71,7 +71,7 @@ class Translations:
             found = self._found.get(key)
             if found is not None:
                 self._found.move_to_end(key)
-        if found is not None and all(lookup.find(schema, name) == relation for schema, name, relation in found[1]):
+        if found is not None and lookup.still_says(found[1]):
             return found[0]
         made = make()
         with self._lock:
@@ -143,7 +143,7 @@ class House:
         lookup = self.lookup(snapshot, path, overrides=dict(overrides), allows_streams=True)
         settings = dict(view.attributes.get("settings", {}))
         assert view.definition is not None, "a view has a definition"
-        context = BindContext(lookup, view.rules, settings=settings, database=self.database)
+        context = BindContext(lookup, view.rules, settings=settings, database=self.database, functions=lookup)
         key = ("view", view.definition, view.rules, path, tuple(settings.items()), tuple(sorted(overrides.items())))
         definition = view.definition
         lowered = self.translations.get(key, lookup, lambda: with_variables(lower(definition, context)))

@@ -225,6 +225,7 @@ class Session:
             self.running.parameter_types,
             self.settings.meaningful(),
             self.database,
+            lookup,
         )
 
     def lower(self, text: str) -> Lowered:

@@ -13,8 +13,6 @@ from nearshift.errors import NotSupported
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = {
-    "CREATE FUNCTION": "CREATE FUNCTION f(int) RETURNS int STABLE AS $$ SELECT $1 $$ LANGUAGE sql",
-    "CREATE OR REPLACE FUNCTION": "CREATE OR REPLACE FUNCTION f(int) RETURNS int STABLE AS $$ SELECT $1 $$ LANGUAGE sql",
     "CREATE USER": "CREATE USER ann PASSWORD DISABLE", "CREATE GROUP": "CREATE GROUP staff", "CREATE ROLE": "CREATE ROLE reader",
     "ALTER USER": "ALTER USER ann CREATEDB", "ALTER GROUP": "ALTER GROUP staff ADD USER ann",
     "ALTER ROLE": "ALTER ROLE reader RENAME TO other", "UNLOAD": "UNLOAD ('SELECT 1') TO 's3://bucket/x' IAM_ROLE default",

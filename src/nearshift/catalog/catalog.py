@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from nearshift.catalog.entities import ColumnEntry, ProcedureEntry, RelationEntry, SchemaEntry, Snapshot, ViewState
-from nearshift.sql.relations import NameRules, RelationKind
+from nearshift.catalog.entities import ColumnEntry, FunctionEntry, ProcedureEntry, RelationEntry, SchemaEntry, Snapshot, ViewState
+from nearshift.sql.relations import NameRules, RelationKind, UserFunction, Volatility
 from nearshift.types import parse_type
 
 
@@ -79,7 +79,35 @@ def load(connection: Rows, version: int) -> Snapshot:
     ):
         entry = ProcedureEntry(oid, schema, name, signature, owner, text)
         procedures[schema, name] = (*procedures.get((schema, name), ()), entry)
-    return Snapshot(version, schemas, relations, procedures)
+    return Snapshot(version, schemas, relations, procedures, _functions(connection))
+
+
+def _functions(connection: Rows) -> dict[tuple[str, str], tuple[FunctionEntry, ...]]:
+    found: dict[tuple[str, str], tuple[FunctionEntry, ...]] = {}
+    for oid, schema, name, arguments, returns, volatility, body, owner, comment in connection.rows(
+        "SELECT oid, schema_name, name, argument_types, returns, volatility, body, owner, comment FROM nearshift.functions"
+    ):
+        types = tuple(parse_type(kind) for kind in json.loads(arguments))
+        function = UserFunction(oid, schema, name, types, parse_type(returns), Volatility(volatility), body)
+        found[schema, name] = (*found.get((schema, name), ()), FunctionEntry(function, owner, comment))
+    return found
+
+
+def add_function(connection: Rows, function: UserFunction, owner: str, now: datetime) -> None:
+    """Note an SQL function, in the place of the one with its oid if there is."""
+    drop_function(connection, function.oid)
+    connection.execute(
+        "INSERT INTO nearshift.functions VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, $9)",
+        [
+            function.oid, function.schema, function.name, json.dumps([str(kind) for kind in function.argument_types]),
+            str(function.returns), function.volatility.value, function.body, owner, now,
+        ],
+    )  # fmt: skip
+
+
+def drop_function(connection: Rows, oid: int) -> None:
+    """Forget an SQL function."""
+    connection.execute("DELETE FROM nearshift.functions WHERE oid = $1", [oid])
 
 
 def add_schema(connection: Rows, schema: SchemaEntry) -> None:

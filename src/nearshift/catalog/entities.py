@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nearshift.sql.relations import Column, NameRules, Relation, RelationKind
+from nearshift.sql.relations import Column, NameRules, Relation, RelationKind, UserFunction
 from nearshift.types import SUPER, TIMESTAMP, VARBYTE, Kind, SqlType, varchar
 
 SYSTEM_SCHEMA = "nearshift"
@@ -123,6 +123,15 @@ class ProcedureEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionEntry:
+    """An SQL function of a user, and whose it is."""
+
+    function: UserFunction
+    owner: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ViewState:
     """How far a materialized view got.
 
@@ -147,6 +156,7 @@ class Snapshot:
     schemas: Mapping[str, SchemaEntry] = field(default_factory=dict)
     relations: Mapping[tuple[str, str], RelationEntry] = field(default_factory=dict)
     procedures: Mapping[tuple[str, str], tuple[ProcedureEntry, ...]] = field(default_factory=dict)
+    functions: Mapping[tuple[str, str], tuple[FunctionEntry, ...]] = field(default_factory=dict)
 
     def dependents(self, schema: str, name: str) -> tuple[RelationEntry, ...]:
         """Return the views that read the named relation directly."""

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nearshift.catalog.entities import KAFKA_BATCH, KAFKA_COLUMNS, KINESIS_COLUMNS, RelationEntry, Snapshot
 from nearshift.catalog.system_views import system_relation
 from nearshift.errors import NotSupported
-from nearshift.sql.relations import Lowered, Relation, RelationKind
+from nearshift.sql.relations import Lowered, Relation, RelationKind, UserFunction
 
 PG_SCHEMAS = ("pg_catalog", "information_schema")
 
 
-Answer = tuple[str | None, str, Relation | None]
+Question = tuple[str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a lookup was asked, by schema and name, and what it said."""
+
+    relations: tuple[tuple[Question, Relation | None], ...]
+    functions: tuple[tuple[Question, tuple[UserFunction, ...]], ...]
 
 
 class Lookup:
-    """Implements the binder's `Relations` over one snapshot and one session's temporary tables.
+    """Implements the binder's `Relations` and `UserFunctions` over one snapshot and one session's temporary tables.
 
     `expand` returns the translation of a plain view's query. `overrides` replaces the source of single relations, for deltas and batches.
     A stream can be read only when it is among the overrides, or when `allows_streams` says that a view's query is being described.
@@ -39,11 +47,26 @@ class Lookup:
         self._temporary = temporary or {}
         self._overrides = overrides or {}
         self._allows_streams = allows_streams
-        self._answers: dict[tuple[str | None, str], Relation | None] = {}
+        self._answers: dict[Question, Relation | None] = {}
+        self._function_answers: dict[Question, tuple[UserFunction, ...]] = {}
 
-    def answers(self) -> tuple[Answer, ...]:
+    def answers(self) -> Answers:
         """Return what was asked so far, and the answers."""
-        return tuple((schema, name, relation) for (schema, name), relation in self._answers.items())
+        return Answers(tuple(self._answers.items()), tuple(self._function_answers.items()))
+
+    def still_says(self, answers: Answers) -> bool:
+        """Return whether the same questions have the same answers now."""
+        return all(self.find(*question) == relation for question, relation in answers.relations) and all(
+            self.functions(*question) == found for question, found in answers.functions
+        )
+
+    def functions(self, schema: str | None, name: str) -> tuple[UserFunction, ...]:
+        """Return the users' functions of that name, of the first schema of the search path that has any."""
+        found: tuple[UserFunction, ...] = ()
+        for place in (schema,) if schema is not None else self._search_path:
+            found = found or tuple(entry.function for entry in self._snapshot.functions.get((place, name), ()))
+        self._function_answers[schema, name] = found
+        return found
 
     def names(self) -> list[str]:
         """Return the names that can be written without a schema, to guess what a wrong one was meant to be."""

@@ -79,6 +79,12 @@ UNION ALL SELECT relation_oid, 1259, ordinal, comment FROM nearshift.columns WHE
 -- oid oid, proname varchar(128), pronamespace oid, proowner integer, prolang oid, proisagg boolean, proiswindow boolean, prosecdef boolean, proisstrict boolean, proretset boolean, provolatile char(1), pronargs smallint, prorettype oid, proargtypes varchar(256), proargnames varchar(256), prosrc varchar(65535), probin varchar(256), proacl varchar(256), prokind char(1)
 SELECT p.oid, p.name, s.oid, 1, 100, false, false, false, false, false, 'v', CASE WHEN p.signature = '' THEN 0 ELSE len(string_split(p.signature, ',')) END, 2278, '', NULL,
        p.text, NULL, NULL, 'p' FROM nearshift.procedures p JOIN nearshift.schemas s ON s.name = p.schema_name
+UNION ALL
+SELECT f.oid, f.name, s.oid, 1, 14, false, false, false, false, false, lower(f.volatility[1]), json_array_length(f.argument_types::JSON),
+       (SELECT t.oid FROM TYPES t WHERE t.name = regexp_replace(f.returns, '\(.*', '')),
+       coalesce((SELECT string_agg((SELECT t.oid FROM TYPES t WHERE t.name = regexp_replace(a.name, '\(.*', ''))::VARCHAR, ' ' ORDER BY a.place)
+                 FROM (SELECT unnest(f.argument_types::JSON::VARCHAR[]) AS name, generate_subscripts(f.argument_types::JSON::VARCHAR[], 1) AS place) a), ''),
+       NULL, f.body, NULL, NULL, 'f' FROM nearshift.functions f JOIN nearshift.schemas s ON s.name = f.schema_name
 
 -- pg_catalog.pg_language
 -- oid oid, lanname varchar(128), lanispl boolean, lanpltrusted boolean
@@ -125,6 +131,7 @@ FROM nearshift.relations WHERE kind <> 'table'
 -- pg_catalog.pg_proc_info
 -- prooid oid, proname varchar(128), pronamespace oid, prokind char(1), prosrc varchar(65535)
 SELECT p.oid, p.name, s.oid, 'p', p.text FROM nearshift.procedures p JOIN nearshift.schemas s ON s.name = p.schema_name
+UNION ALL SELECT f.oid, f.name, s.oid, 'f', f.body FROM nearshift.functions f JOIN nearshift.schemas s ON s.name = f.schema_name
 
 -- pg_catalog.pg_database
 -- oid oid, datname varchar(128), datdba integer, encoding integer, datistemplate boolean, datallowconn boolean, datcollate varchar(128), datctype varchar(128), dattablespace oid, datacl varchar(256), datconnlimit integer

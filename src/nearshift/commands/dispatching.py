@@ -11,6 +11,7 @@ from nearshift.commands import (
     cursors,
     dropping,
     emptying,
+    functions,
     parameters,
     procedures,
     queries,
@@ -60,6 +61,10 @@ def dispatch(session: Session, statement: st.Statement) -> Result:  # noqa: C901
             return views.alter_materialized_view(session, statement)
         case st.CreateProcedure():
             return procedures.create_procedure(session, statement)
+        case st.CreateFunction():
+            return functions.create_function(session, statement)
+        case st.DropRoutine(kind=st.ObjectKind.FUNCTION):
+            return functions.drop_functions(session, statement)
         case st.DropRoutine() | st.AlterProcedure():
             return procedures.change_routine(session, statement)
         case st.Call():

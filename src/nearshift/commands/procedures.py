@@ -24,9 +24,10 @@ from nearshift.results import Notice, Result, Severity
 from nearshift.sql import statements as st
 from nearshift.sql.lexer import TokenKind, tokens
 from nearshift.sql.names import QualifiedName, fold
+from nearshift.sql.overloads import best
 from nearshift.sql.parse import parse_statement
 from nearshift.sql.relations import Column, NameRules
-from nearshift.types import NUMBERS, STRINGS, Kind, SqlType
+from nearshift.types import Kind, SqlType
 
 if TYPE_CHECKING:
     from nearshift.session import Session
@@ -46,6 +47,11 @@ def create_procedure(session: Session, statement: st.CreateProcedure) -> Result:
         raise DuplicateObject(
             f'procedure "{name}" already exists with same argument types', sqlstate="42723", span=statement.name.span,
             hint="Write CREATE OR REPLACE PROCEDURE.",
+        )  # fmt: skip
+    if any(one.function.signature == signature for one in session.snapshot.functions.get((place, name), ())):
+        raise DuplicateObject(
+            f'a function "{name}" exists with same argument types', sqlstate="42723", span=statement.name.span,
+            hint="Give the procedure another name.",
         )  # fmt: skip
     connection = session.tx.connection
     oid = before.oid if before else catalog.next_oid(connection)
@@ -92,12 +98,6 @@ def change_routine(session: Session, statement: st.DropRoutine | st.AlterProcedu
     """Run DROP or ALTER PROCEDURE."""
     if isinstance(statement, st.AlterProcedure):
         return _alter(session, statement)
-    if statement.kind is not st.ObjectKind.PROCEDURE:
-        for routine in statement.routines:
-            if not statement.if_exists:
-                raise UndefinedObject(f'function "{routine.name}" does not exist', sqlstate="42883", span=routine.name.span)
-            session.notice(Severity.INFO, f'Function "{routine.name}" does not exist and will be skipped')
-        return Result("DROP FUNCTION")
     for routine in statement.routines:
         entry = _named(session, routine, is_optional=statement.if_exists)
         if entry is None:
@@ -195,35 +195,19 @@ def _settings_of(text: str) -> tuple[st.Setting, ...]:
 
 def resolve(session: Session, name: QualifiedName, types: tuple[SqlType, ...]) -> ProcedureEntry:
     """Return the procedure that a call with these argument types means. Raises UndefinedObject (42883), InvalidSql (42725)."""
-    scored = []
-    for entry in _candidates(session, name):
-        wanted = [Kind(kind) for kind in entry.signature.split(",")] if entry.signature else []
-        if len(wanted) == len(types):
-            scores = [_fit(kind, given.kind) for kind, given in zip(wanted, types, strict=True)]
-            if all(score > 0 for score in scores):
-                scored.append((sum(scores), entry))
-    if not scored:
+    candidates = (
+        (tuple(Kind(kind) for kind in entry.signature.split(",")) if entry.signature else (), entry) for entry in _candidates(session, name)
+    )
+    chosen = best(candidates, tuple(kind.kind for kind in types))
+    if not chosen:
         shown = ", ".join(str(kind) for kind in types)
         raise UndefinedObject(
             f"procedure {name}({shown}) does not exist", sqlstate="42883", span=name.span,
             hint="No procedure matches the given name and argument types. You may need to add explicit type casts.",
         )  # fmt: skip
-    best = max(score for score, _entry in scored)
-    chosen = [entry for score, entry in scored if score == best]
     if len(chosen) > 1:
         raise InvalidSql(f"procedure {name} is not unique", sqlstate="42725", span=name.span, hint="Cast the arguments.")
     return chosen[0]
-
-
-def _fit(wanted: Kind, given: Kind) -> int:
-    if wanted is given:
-        return 3
-    if given is Kind.UNKNOWN or (wanted in NUMBERS and given in NUMBERS) or {wanted, given} <= STRINGS:
-        return 2
-    times = {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ}
-    if {wanted, given} <= times or wanted in STRINGS or given in STRINGS or wanted is Kind.SUPER:
-        return 1
-    return 1 if wanted is Kind.REFCURSOR else 0
 
 
 def call(session: Session, statement: st.Call) -> Result:

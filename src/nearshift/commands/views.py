@@ -31,7 +31,7 @@ def _frozen(session: Session, lowered: Lowered) -> dict[str, Any]:
     """Return what a view's definition means, besides its text: kept with the view."""
     return {
         "search_path": list(session.names.search_path()), "settings": session.settings.meaningful(),
-        "query_columns": [column.name for column in lowered.columns],
+        "query_columns": [column.name for column in lowered.columns], "calls": sorted(lowered.calls),
     }  # fmt: skip
 
 

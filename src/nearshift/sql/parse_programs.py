@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from nearshift import limits
-from nearshift.errors import InvalidSql, NotSupported, Span
+from nearshift.errors import InvalidSql, NotSupported, Span, UndefinedObject
 from nearshift.sql.lexer import TokenKind, string_value
 from nearshift.sql.parse_reader import Reader
 from nearshift.sql.parse_settings import setting
@@ -58,6 +58,7 @@ def create_procedure(reader: Reader, *, is_replace: bool) -> CreateProcedure:
     clauses = _clauses(reader)
     body = _checked_body(reader, clauses, start.span)
     if clauses.language != "plpgsql":
+        _require_language(clauses.language, start.span)
         raise NotSupported(f'language "{clauses.language}" is not supported for procedures', span=start.span, hint="Use LANGUAGE plpgsql.")
     if clauses.volatility is not None:
         raise InvalidSql("procedures take no volatility", sqlstate="42P13", span=start.span, hint=f"Remove {clauses.volatility.value}.")
@@ -82,6 +83,7 @@ def create_function(reader: Reader, *, is_replace: bool) -> CreateFunction:
     clauses = _clauses(reader)
     body = _checked_body(reader, clauses, start.span)
     if clauses.language != "sql":
+        _require_language(clauses.language, start.span)
         detail = "Redshift ended Python functions on 30 June 2026; Lambda functions need AWS." if clauses.language == "plpythonu" else None
         message = f'language "{clauses.language}" is not supported for functions'
         raise NotSupported(message, span=start.span, detail=detail, hint="Write the function in LANGUAGE sql.")
@@ -89,6 +91,15 @@ def create_function(reader: Reader, *, is_replace: bool) -> CreateFunction:
         raise InvalidSql("functions take no NONATOMIC, SECURITY DEFINER or SET", sqlstate="42P13", span=start.span)
     volatility = clauses.volatility or Volatility.VOLATILE
     return CreateFunction(name, arguments, returns, volatility, body, clauses.body_start, is_replace)
+
+
+_LANGUAGES: Final = frozenset({"sql", "plpgsql", "plpythonu"})
+
+
+def _require_language(name: str | None, span: Span) -> None:
+    """Raise UndefinedObject (42704) for a language that Redshift does not know either."""
+    if name not in _LANGUAGES:
+        raise UndefinedObject(f'language "{name}" does not exist', sqlstate="42704", span=span, hint="Use LANGUAGE sql or plpgsql.")
 
 
 def _arguments(reader: Reader) -> tuple[Argument, ...]:

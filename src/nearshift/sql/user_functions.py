@@ -120,9 +120,9 @@ def _inlined(binder: Binder, node: exp.Expr, function: UserFunction, given: list
         if len(used) > 1 and (len(value.sql) > _REPEATED_CHARACTERS_MAX or _RANDOM in value.sql):
             label = quote(binder.fresh("argument"))
             kept.append((label, value.sql))
-            value = Value(label, value.type)  # noqa: PLW2901 - the same value under a name
-        for place in used:
-            binder.memo[id(place)] = replace(value, label="?column?", span=span_of(node))
+            value = Value(label, value.type)
+        for parameter in used:
+            binder.memo[id(parameter)] = replace(value, label="?column?", span=span_of(node))
     try:
         value = binder.value(body.expressions[0].unalias(), Scope(clause="function", no_aggregates="an SQL function"))
         result = coerce(binder, value, plain(function.returns), node)
