@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 from types import MappingProxyType
@@ -13,6 +14,9 @@ from nearshift.sql.parse_reader import Reader
 from nearshift.sql.statements import Copy, Fragment, Name, Option, Unload
 
 _Put = Callable[[str, str | None, Span], None]
+# In strings that name characters of a file: \\N is a null string of its own, the rest are characters ("Data format parameters").
+_CONTROL = re.compile(r"\\(N|[0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)|''", re.DOTALL)
+_LETTERS = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "N": "\\N"}
 
 
 class _Shape(Enum):
@@ -20,6 +24,7 @@ class _Shape(Enum):
 
     ALONE = "nothing"
     STRING = "a string"
+    CHARACTERS = "a string that names characters of a file"
     MAYBE_STRING = "a string or nothing"
     NUMBER = "a number"
     SIZE = "a number and MB or GB"
@@ -40,9 +45,9 @@ _COPY: Final = _shapes(
             "GZIP LZOP BZIP2 ZSTD MANIFEST SSH ESCAPE REMOVEQUOTES FILLRECORD IGNOREBLANKLINES ACCEPTANYDATE BLANKSASNULL EMPTYASNULL "
             "EXPLICIT_IDS IGNOREALLERRORS NOLOAD ROUNDEC TRIMBLANKS TRUNCATECOLUMNS ENCRYPTED SERIALIZETOJSON"
         ),
+        _Shape.CHARACTERS: "DELIMITER QUOTE NULL",
         _Shape.STRING: (
-            "DELIMITER QUOTE NULL DATEFORMAT TIMEFORMAT REGION ACCESS_KEY_ID SECRET_ACCESS_KEY SESSION_TOKEN TOKEN MASTER_SYMMETRIC_KEY "
-            "CREDENTIALS FIXEDWIDTH"
+            "DATEFORMAT TIMEFORMAT REGION ACCESS_KEY_ID SECRET_ACCESS_KEY SESSION_TOKEN TOKEN MASTER_SYMMETRIC_KEY CREDENTIALS FIXEDWIDTH"
         ),
         _Shape.MAYBE_STRING: "ACCEPTINVCHARS",
         _Shape.NUMBER: "READRATIO COMPROWS IGNOREHEADER MAXERROR",
@@ -53,9 +58,9 @@ _COPY: Final = _shapes(
 _UNLOAD: Final = _shapes(
     {
         _Shape.ALONE: "HEADER BZIP2 GZIP ZSTD ADDQUOTES ESCAPE ALLOWOVERWRITE CLEANPATH",
+        _Shape.CHARACTERS: "DELIMITER NULL",
         _Shape.STRING: (
-            "DELIMITER NULL REGION ACCESS_KEY_ID SECRET_ACCESS_KEY SESSION_TOKEN TOKEN MASTER_SYMMETRIC_KEY CREDENTIALS FIXEDWIDTH "
-            "EXTENSION KMS_KEY_ID"
+            "REGION ACCESS_KEY_ID SECRET_ACCESS_KEY SESSION_TOKEN TOKEN MASTER_SYMMETRIC_KEY CREDENTIALS FIXEDWIDTH EXTENSION KMS_KEY_ID"
         ),
         _Shape.SWITCH: "PARALLEL",
         _Shape.SIZE: "MAXFILESIZE ROWGROUPSIZE",
@@ -137,8 +142,8 @@ def _format_value(reader: Reader, word: str, put: _Put) -> None:
     """Read the argument that some formats take: JSON 'auto', AVRO 'auto', FIXEDWIDTH 'a:1', DELIMITER ','."""
     has_as = reader.take("AS") is not None
     if reader.at_string():
-        token = reader.advance()
-        put(word, string_value(token), token.span)
+        start = reader.token
+        put(word, _characters(reader) if word == "DELIMITER" else string_value(reader.advance()), start.span)
     elif has_as or word in ("FIXEDWIDTH",):
         reader.fail()
 
@@ -156,6 +161,8 @@ def _option_value(reader: Reader, shape: _Shape) -> str | None:
     match shape:
         case _Shape.STRING:
             return reader.string()
+        case _Shape.CHARACTERS:
+            return _characters(reader)
         case _Shape.MAYBE_STRING:
             return reader.string() if has_as or reader.at_string() else None
         case _Shape.NUMBER:
@@ -170,6 +177,24 @@ def _option_value(reader: Reader, shape: _Shape) -> str | None:
         case _Shape.MAYBE_VERBOSE:
             return "VERBOSE" if reader.take("VERBOSE") else None
     return "AUTO" if reader.take("AUTO") else None
+
+
+def _characters(reader: Reader) -> str:
+    if reader.token.kind is not TokenKind.STRING:
+        return reader.string()
+    token = reader.advance()
+    return _CONTROL.sub(_character, token.text[token.text.index("'") + 1 : -1])
+
+
+def _character(match: re.Match[str]) -> str:
+    found = match[1]
+    if found is None:
+        return "'"
+    if found[0] in "01234567":
+        return chr(int(found, 8) & 0xFF)
+    if found[0] == "x" and len(found) > 1:
+        return chr(int(found[1:], 16))
+    return _LETTERS.get(found, found)
 
 
 def _size(reader: Reader) -> str:
