@@ -21,7 +21,7 @@ _ROWS_PER_INSERT: Final = 1_000_000
 # $1 is the first row, $2 the row behind the last one; the key of row i is that of `records.change_record` for i.
 _ROWS: Final = f"""
   (SELECT i, 'CUSTOMER#CUST_' || (i % 50000) AS pk, 'TRANSACTION#2026-07-08T23:59:59Z#TX_' || i AS sk,
-     md5(length(pk) || '|' || pk || '|' || sk) AS digest, ('0x' || digest[:15])::BIGINT AS h, ('0x' || digest[16:30])::BIGINT AS k,
+     md5(md5(pk) || sk) AS digest, ('0x' || digest[:15])::BIGINT AS h, ('0x' || digest[16:30])::BIGINT AS k,
      i // {CHANGES_PER_BATCH} + 1 AS batch,
      TIMESTAMP '2024-01-01' + (i // {CHANGES_PER_BATCH}) * INTERVAL '200 milliseconds' AS refreshed, {FIRST_CHANGE_US} + i AS change_us,
      (1000000000000000000000000000000 + i::HUGEINT)::VARCHAR AS number, md5(i::VARCHAR) AS event_id,

@@ -143,7 +143,7 @@ def change_view(declarations: Declarations) -> str:
     return fill(_CHANGE, places)
 
 
-_KEY_NOTE: Final = "\n-- The length before the partition key keeps the keys a|b, c and a, b|c apart."
+_KEY_NOTE: Final = "\n-- The partition key goes in as an MD5 of its own, which keeps the keys a|b, c and a, b|c apart."
 
 
 def _key_text(expressions: list[str]) -> str:
@@ -151,7 +151,7 @@ def _key_text(expressions: list[str]) -> str:
     if len(expressions) == 1:
         return expressions[0]
     first, second = expressions
-    return f"len({first})::varchar(8) || '|' ||\n                       {first} || '|' ||\n                       {second}"
+    return f"md5({first}) ||\n                       {second}"
 
 
 def _key(name: str, kind: str, size: int) -> str:
