@@ -123,8 +123,9 @@ def drop_schema(name: str) -> str:
 
 
 def create_sequence(name: str, start: int, step: int) -> str:
-    """Return CREATE SEQUENCE for an identity column; `name` is quoted."""
-    return f"CREATE SEQUENCE {name} START {int(start)} INCREMENT {int(step)}"
+    """Return CREATE SEQUENCE for an identity column; `name` is quoted. Without bounds, DuckDB's would begin at 1 or end at -1."""
+    bounds = f"MINVALUE {-(2**63)} MAXVALUE {2**63 - 1}"
+    return f"CREATE SEQUENCE {name} START {int(start)} INCREMENT {int(step)} {bounds}"
 
 
 def move_columns(target: str, columns: Sequence[str], source: str) -> str:
