@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: setup demo test test-all lint bench wheel clean
+.PHONY: setup demo test test-all lint bench conformance wheel clean
 
 setup: $(VENV)/.ready
 	@$(RUN)/python scripts/build_console.py
@@ -27,6 +27,9 @@ lint: setup
 
 bench: setup
 	@$(RUN)/python benchmarks/run.py $(ARGS)
+
+conformance: setup
+	@$(RUN)/python scripts/conformance.py $(ARGS)
 
 wheel: setup
 	$(RUN)/python -m hatchling build -t wheel
