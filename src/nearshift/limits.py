@@ -108,6 +108,41 @@ CONSOLE_VIEWERS_MAX: Final = 64
 CONSOLE_EDITORS_MAX: Final = 16
 # A request to the console: a statement and little else.
 CONSOLE_REQUEST_BYTES_MAX: Final = STATEMENT_BYTES_MAX + MIB
+# The Data API's quotas ("Considerations when calling the Data API"): active statements and sessions, a statement's text, a result, how long
+# results and tokens are kept.
+DATA_API_ACTIVE_MAX: Final = 500
+DATA_API_SESSIONS_MAX: Final = 500
+DATA_API_SQL_BYTES_MAX: Final = 200 * KIB
+DATA_API_RESULT_BYTES_MAX: Final = 500 * MIB
+DATA_API_KEPT_SECONDS: Final = 24 * 3600
+DATA_API_TOKEN_SECONDS: Final = 8 * 3600
+# A request carries a batch of forty statements at most, as JSON.
+DATA_API_REQUEST_BYTES_MAX: Final = 40 * 2 * DATA_API_SQL_BYTES_MAX
+# Ours, since one machine keeps it all: statements run at a time, statements remembered, callers that wait, bytes of one page, of a result
+# that stays in memory, and of all results together.
+DATA_API_WORKERS: Final = 8
+DATA_API_STATEMENTS_KEPT_MAX: Final = 10_000
+DATA_API_WAITING_MAX: Final = 24
+DATA_API_PAGE_BYTES: Final = MIB
+DATA_API_MEMORY_BYTES_MAX: Final = 16 * KIB
+DATA_API_RESULTS_BYTES_MAX: Final = 4096 * MIB
+# One row of a file that COPY reads, and one JSON document ("COPY", "COPY from JSON format").
+COPY_ROW_BYTES_MAX: Final = 4 * MIB
+COPY_DOCUMENT_BYTES_MAX: Final = 4 * MIB
+# What COPY reads of a file at a time, and UNLOAD keeps in memory of one before it goes to a temporary file.
+COPY_PIECE_BYTES: Final = 4 * MIB
+UNLOAD_MEMORY_BYTES_MAX: Final = 16 * MIB
+# Rows of a columnar file, and of an export, that are loaded at a time.
+COPY_BATCH_ROWS: Final = 65_536
+# MAXERROR's bound; bad rows beyond it are counted and not kept.
+COPY_ERRORS_MAX: Final = 100_000
+# A manifest or a file of JSON paths: hundreds of thousands of files.
+COPY_MANIFEST_BYTES_MAX: Final = 64 * MIB
+# Files of UNLOAD ("MAXFILESIZE"): the default and the smallest, in bytes.
+UNLOAD_FILE_BYTES_DEFAULT: Final = 6_657_199_308
+UNLOAD_FILE_BYTES_MIN: Final = 5 * MIB
+# How long load errors and the history of loads are kept; Redshift keeps seven days of its logs.
+LOAD_HISTORY_DAYS: Final = 7
 
 assert RESULT_BATCH_ROWS <= REFRESH_RECORDS_MAX
 assert GET_RECORDS_COUNT_MAX <= REFRESH_RECORDS_MAX
@@ -116,3 +151,6 @@ assert WAL_BYTES_QUIET < WAL_BYTES_MAX
 assert STREAM_BACKOFF_MS_MIN < STREAM_BACKOFF_MS_MAX
 assert WIRE_STARTUP_BYTES_MAX < WIRE_MESSAGE_BYTES_MAX < WIRE_DISCARD_BYTES_MAX
 assert PORTAL_MEMORY_BYTES_MAX < PORTAL_FILE_BYTES_MAX
+assert DATA_API_MEMORY_BYTES_MAX < DATA_API_PAGE_BYTES < DATA_API_RESULT_BYTES_MAX < DATA_API_RESULTS_BYTES_MAX
+assert COPY_PIECE_BYTES <= UNLOAD_MEMORY_BYTES_MAX < UNLOAD_FILE_BYTES_DEFAULT
+assert COPY_ROW_BYTES_MAX <= COPY_MANIFEST_BYTES_MAX
