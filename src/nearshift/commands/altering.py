@@ -53,6 +53,9 @@ def alter_table(session: Session, statement: st.AlterTable) -> Result:
             changed = dataclasses.replace(entry, columns=tuple(c for c in entry.columns if c.name != gone))
         case st.RenameColumn(column=name, name=new):
             old, fresh = _known_column(session, entry, name), fold(new.text, new.is_quoted, rules)
+            if fresh in {c.name for c in entry.columns}:
+                message = f'column "{fresh}" of relation "{entry.name}" already exists'
+                raise DuplicateObject(message, sqlstate="42701", span=new.span)
             _break_readers(session, entry, "a base column was renamed", is_cascade=True, name=statement.name)
             connection.execute(storage.rename_column(entry.storage, old, fresh))
             changed = dataclasses.replace(

@@ -97,7 +97,7 @@ def _privileges(reader: Reader) -> tuple[Privilege, ...]:
     if reader.take("ALL"):
         reader.take("PRIVILEGES")
         _refuse_scoped(reader)
-        return (Privilege("ALL"),)
+        return (Privilege("ALL", reader.parenthesised(reader.name) if reader.at("(") else ()),)
 
     def privilege() -> Privilege:
         token = reader.token
@@ -170,11 +170,11 @@ _ALONE: Final = ("CREATEDB", "NOCREATEDB", "CREATEUSER", "NOCREATEUSER")
 def user(reader: Reader, verb: Verb) -> UserChange:
     """Read what follows CREATE USER or ALTER USER ("CREATE USER", "ALTER USER")."""
     name = reader.name()
+    reader.take("WITH")
     if verb is Verb.ALTER and reader.take_words("RENAME", "TO"):
         rename = RenameTo(reader.name())
         reader.finish()
         return UserChange(verb, name, MappingProxyType({}), rename=rename)
-    reader.take("WITH")
     options: dict[str, Option] = {}
     settings: list[Setting] = []
     while reader.token.kind is not TokenKind.END:
@@ -182,7 +182,8 @@ def user(reader: Reader, verb: Verb) -> UserChange:
         if verb is Verb.ALTER and reader.take("SET"):
             settings.append(setting(reader))
             continue
-        if verb is Verb.ALTER and reader.take("RESET"):
+        if verb is Verb.ALTER and reader.at("RESET") and not reader.at_words("RESET", "SESSION", "TIMEOUT"):
+            reader.advance()
             settings.append(Setting(parameter_name(reader), ()))
             continue
         label, value = _user_option(reader)
