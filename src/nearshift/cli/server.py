@@ -15,6 +15,8 @@ from nearshift.clock import Clock, SystemClock
 from nearshift.console import source as console_source
 from nearshift.console.app import create_app
 from nearshift.console.server import ConsoleServer
+from nearshift.dataapi.http import DataApiApp
+from nearshift.dataapi.service import DataApi
 from nearshift.errors import NearshiftError, PermissionDenied
 from nearshift.events import Subscription
 from nearshift.pipeline.folder import Pipeline
@@ -55,6 +57,7 @@ class PipelineServer:
         self._warehouse: Warehouse | None = None
         self._wire: WireServer | None = None
         self._console: ConsoleServer | None = None
+        self._data_api: DataApi | None = None
         self._schedules: _ScheduleKeeper | None = None
 
     @property
@@ -90,7 +93,10 @@ class PipelineServer:
             self._wire.start()
             source = _ConsoleSource(self, self._pipeline, self._clock, self._metric_period)
             app = create_app(source, self._pipeline.dashboards, password=password)
-            self._console = ConsoleServer(app, listening.host, listening.console_port, has_password=password is not None)
+            self._data_api = DataApi(_ApiGate(self._warehouse, password), self._clock)
+            self._console = ConsoleServer(
+                app, listening.host, listening.console_port, has_password=password is not None, data_api=DataApiApp(self._data_api)
+            )
             self._console.start()
             self._schedules = _ScheduleKeeper(self._warehouse, self._pipeline.name)
             self._schedules.start()
@@ -106,13 +112,15 @@ class PipelineServer:
         for part in (self._console, self._wire, self._schedules):
             if part is not None:
                 part.stop()
+        if self._data_api is not None:
+            self._data_api.close()
         if self._warehouse is not None:
             self._warehouse.close()
         if forget:
             forget_running(self._pipeline.path)
         if self._lock is not None:
             self._lock.release()
-        self._console = self._wire = self._schedules = self._warehouse = self._lock = None
+        self._console = self._wire = self._schedules = self._data_api = self._warehouse = self._lock = None
 
     def __enter__(self) -> PipelineServer:
         self.start()
@@ -137,6 +145,21 @@ class _Gate:
 
     def open_session(self, user: str, database: str, options: Mapping[str, str]) -> Any:
         return self._warehouse.session(user, database, options=options)
+
+
+class _ApiGate:
+    """Opens sessions for the Data API. Implements `dataapi.gate.Gate`."""
+
+    def __init__(self, warehouse: Warehouse, password: str | None) -> None:
+        self._warehouse = warehouse
+        self.secret = password
+
+    @property
+    def administrator(self) -> str:
+        return self._warehouse.admin
+
+    def open_session(self, user: str, database: str) -> Any:
+        return self._warehouse.session(user, database, options={"application_name": "redshift-data-api"})
 
 
 class _ConsoleSource:
@@ -168,7 +191,7 @@ class _ConsoleSource:
 
     def endpoints(self) -> Mapping[str, str]:
         running = self._server.running
-        return {"PostgreSQL": running.dsn, "Console": running.console_url}
+        return {"PostgreSQL": running.dsn, "Console": running.console_url, "Redshift Data API": running.console_url}
 
 
 class _ScheduleKeeper:

@@ -9,6 +9,9 @@ The console runs SQL for whoever reaches it, and browsers will send requests for
 - *Content type*: such a request must be JSON, which a plain form of another site cannot send.
 
 With a password (needed beyond loopback) any Host passes, since a rebinding page has no credentials to send.
+
+The Data API shares the port and is for programs only. A page could send its requests neither as a form, which has no such content type
+and header, nor by script, since a browser asks first (a preflight, which is refused) and adds Origin, which no SDK does.
 """
 
 from __future__ import annotations
@@ -93,6 +96,22 @@ def decide_refusal(method: str, headers: Headers, password: str | None) -> Nears
         return PermissionDenied("the request does not come from the console's own page", hint=hint)
     if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         return PermissionDenied("the request is not JSON", hint="Send Content-Type: application/json.")
+    return None
+
+
+def is_for_data_api(headers: Headers) -> bool:
+    """Return whether a request names an operation of the Redshift Data API."""
+    return headers.get("x-amz-target", "").startswith("RedshiftData.")
+
+
+def decide_api_refusal(method: str, headers: Headers, *, has_password: bool) -> str | None:
+    """Return why a request to the Data API is refused before it is looked at, or None; with a password its signature is checked later."""
+    if not has_password and _name_of(headers.get("host", "")) not in _LOCAL_NAMES:
+        return "The Data API answers to the names of this machine only."
+    if headers.get("origin") is not None or headers.get("sec-fetch-site", "none") != "none":
+        return "The Data API is not for pages in a browser."
+    if method != "POST" or headers.get("content-type", "").split(";")[0].strip().lower() != "application/x-amz-json-1.1":
+        return "Requests to the Data API are POSTs of application/x-amz-json-1.1."
     return None
 
 

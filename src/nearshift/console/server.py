@@ -8,7 +8,11 @@ import threading
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nearshift.console.guard import decide_api_refusal, is_for_data_api
+from nearshift.console.replies import encode
 from nearshift.errors import ConfigurationError
 
 _START_SECONDS = 15.0
@@ -18,13 +22,23 @@ _STOP_SECONDS = 10.0
 class ConsoleServer:
     """An HTTP server for one application of `create_app`. Port 0 takes any free port."""
 
-    def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 8439, *, has_password: bool = False) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        host: str = "127.0.0.1",
+        port: int = 8439,
+        *,
+        has_password: bool = False,
+        data_api: ASGIApp | None = None,
+    ) -> None:
+        """Serve `app` and, for requests that name its operations, `data_api`."""
         if not has_password and not _is_loopback(host):
             raise ConfigurationError(
                 f'cannot serve the console on "{host}" without a password',
                 hint="Set a password, or listen on 127.0.0.1 and use an SSH tunnel.",
             )
         self._app = app
+        self._served: ASGIApp = app if data_api is None else _Switch(app, data_api, has_password=has_password)
         self._host = host
         self._port = port
         self._server: uvicorn.Server | None = None
@@ -44,7 +58,7 @@ class ConsoleServer:
     def start(self) -> None:
         """Listen, and return once requests are answered; raises ConfigurationError when the port cannot be had."""
         config = uvicorn.Config(
-            self._app, host=self._host, port=self._port, log_config=None, log_level="critical", access_log=False, lifespan="off",
+            self._served, host=self._host, port=self._port, log_config=None, log_level="critical", access_log=False, lifespan="off",
             server_header=False, date_header=False, timeout_graceful_shutdown=2,
         )  # fmt: skip
         server = uvicorn.Server(config)
@@ -78,6 +92,28 @@ class ConsoleServer:
             self._server.should_exit = True
             self._thread.join(_STOP_SECONDS)
         self._server = self._thread = None
+
+
+class _Switch:
+    """Sends requests of AWS SDKs to the Data API, all others to the console."""
+
+    def __init__(self, console: ASGIApp, data_api: ASGIApp, *, has_password: bool) -> None:
+        self._console = console
+        self._data_api = data_api
+        self._has_password = has_password
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or not is_for_data_api(headers := Headers(scope=scope)):
+            await self._console(scope, receive, send)
+            return
+        refusal = decide_api_refusal(scope["method"], headers, has_password=self._has_password)
+        if refusal is None:
+            await self._data_api(scope, receive, send)
+            return
+        kind = b"application/x-amz-json-1.1"
+        await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", kind), (b"cache-control", b"no-store")]})
+        await send({"type": "http.response.body", "body": encode({"__type": "AccessDeniedException", "Message": refusal})})
 
 
 def _is_loopback(host: str) -> bool:
