@@ -14,7 +14,7 @@ from nearshift.commands.tables import check_columns, column_entry, default_expre
 from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
 from nearshift.results import Result
 from nearshift.sql import statements as st
-from nearshift.sql.names import fold, quote
+from nearshift.sql.names import Name, fold, quote
 from nearshift.sql.relations import RelationKind
 from nearshift.types import Kind, SqlType, varchar
 
@@ -52,10 +52,7 @@ def alter_table(session: Session, statement: st.AlterTable) -> Result:
             connection.execute(storage.drop_column(entry.storage, gone))
             changed = dataclasses.replace(entry, columns=tuple(c for c in entry.columns if c.name != gone))
         case st.RenameColumn(column=name, name=new):
-            old, fresh = _known_column(session, entry, name), fold(new.text, new.is_quoted, rules)
-            if fresh in {c.name for c in entry.columns}:
-                message = f'column "{fresh}" of relation "{entry.name}" already exists'
-                raise DuplicateObject(message, sqlstate="42701", span=new.span)
+            old, fresh = _known_column(session, entry, name), _free_column(entry, new, fold(new.text, new.is_quoted, rules))
             _break_readers(session, entry, "a base column was renamed", is_cascade=True, name=statement.name)
             connection.execute(storage.rename_column(entry.storage, old, fresh))
             changed = dataclasses.replace(
@@ -94,6 +91,14 @@ def _write_back(session: Session, entry: RelationEntry) -> None:
     catalog.set_attributes(session.tx.connection, entry.oid, entry.attributes)
     session.tx.touch_catalog()
     session.tx.touch(entry.schema, entry.name)
+
+
+def _free_column(entry: RelationEntry, written: Name, name: str) -> str:
+    """Return `name` if no column has it. Raises DuplicateObject (42701)."""
+    if name in {column.name for column in entry.columns}:
+        message = f'column "{name}" of relation "{entry.name}" already exists'
+        raise DuplicateObject(message, sqlstate="42701", span=written.span)
+    return name
 
 
 def _known_column(session: Session, entry: RelationEntry, name: st.Name) -> str:

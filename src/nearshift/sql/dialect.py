@@ -63,6 +63,7 @@ class _Parser(RedshiftParser):
     FUNCTION_PARSERS: ClassVar[Any] = {
         **{name: parser for name, parser in RedshiftParser.FUNCTION_PARSERS.items() if name in _KEPT_PARSERS},
         "POSITION": lambda self: self._parse_position_in(),
+        "DATE": lambda self: self._parse_date_of(),
     }
     NO_PAREN_FUNCTIONS: ClassVar[Any] = {token: _bare(name) for token, name in _BARE_CALLS.items()}
     NO_PAREN_FUNCTION_PARSERS: ClassVar[Any] = {
@@ -77,6 +78,16 @@ class _Parser(RedshiftParser):
         if not (self._match(TokenType.IN) or self._match(TokenType.COMMA)):
             self.raise_error("Expected IN")
         return self.expression(exp.Anonymous(this="position", expressions=[needle, self._parse_bitwise()]))
+
+    def _parse_date_of(self) -> exp.Expr:
+        # PostgreSQL 8.0 casts by a type's name too; of those forms only this one is in use.
+        return self.expression(exp.Cast(this=self._parse_bitwise(), to=exp.DataType.build("date")))
+
+    def _parse_projections(self) -> Any:
+        found = super()._parse_projections()
+        if self._curr.token_type == TokenType.IDENTIFIER and self._curr.text.upper() == "EXCLUDE":
+            self._advance()  # sqlglot steps back before a name "EXCLUDE", too
+        return found
 
     def _parse_approximate(self) -> exp.Expr | None:
         token = self._prev

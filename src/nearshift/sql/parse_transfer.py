@@ -122,6 +122,8 @@ def _read_options(
             if reader.take("FORMAT"):
                 reader.take("AS")
             word = reader.expect(*formats)
+            if word.key == "SHAPEFILE":
+                raise NotSupported("COPY of shapefiles is not supported", span=word.span, detail="Spatial types are not kept by nearshift.")
             put("FORMAT", word.key, word.span)
             _format_value(reader, word.key, put)
         elif token.key == "JOB":

@@ -120,7 +120,10 @@ def create_schema(reader: Reader) -> CreateSchema:
 def _quota(reader: Reader) -> str:
     if reader.take("UNLIMITED"):
         return "UNLIMITED"
-    amount = reader.integer()
+    amount = reader.token.text
+    if reader.token.kind is not TokenKind.NUMBER:
+        reader.fail()
+    reader.advance()
     unit = reader.take("MB", "GB", "TB")
     return f"{amount} {unit.key if unit else 'GB'}"
 
