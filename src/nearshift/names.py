@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nearshift.catalog.entities import RelationEntry
 from nearshift.errors import InvalidSql, NotSupported, UndefinedObject
@@ -17,16 +17,18 @@ class Names:
     def __init__(
         self, user: str, database: str, settings: Settings, tx: Transaction, temporary: Mapping[str, RelationEntry]
     ) -> None:
-        self._user = user
+        self.user = user  # who "$user" in the search path stands for
         self._database = database
         self._settings = settings
         self._tx = tx
         self._temporary = temporary
+        self.may_use: Callable[[str], bool] = lambda _schema: True
 
     def search_path(self) -> tuple[str, ...]:
-        """The schemas that an unqualified name is looked up in."""
+        """The schemas that an unqualified name is looked up in: those on the path that the user may use, as in PostgreSQL."""
         words = [word.strip().strip("\"'") for word in self._settings.get("search_path").split(",")]
-        return tuple(self._user if word == "$user" else word for word in words if word)
+        named = (self.user if word == "$user" else word for word in words if word)
+        return tuple(schema for schema in named if self.may_use(schema))
 
     def resolve(self, name: QualifiedName) -> tuple[str | None, str]:
         """Return (schema or None, name) as the catalog spells them. Raises NotSupported for another database."""

@@ -4,8 +4,9 @@ The session reads a script statement by statement, opens and ends transactions a
 knows it (`commands/`). It is used by one thread at a time, except `interrupt`.
 
 Transactions. A statement outside a block is its own transaction: one that writes takes the write lane *before* its snapshot, so it never
-fails on a conflict. Several statements in one script are one implicit block, as PostgreSQL does it. BEGIN opens an explicit block, in
-which the lane is taken by the first write; after an error in it every statement is refused until ROLLBACK (25P02).
+fails on a conflict. Several statements in one script are one implicit block, as PostgreSQL does it, and so are those that a client of the
+extended protocol sends before one Sync (`run_in_batch`, `sync`). BEGIN opens an explicit block, in which the lane is taken by the first
+write; after an error in it every statement is refused until ROLLBACK (25P02). `blocks` knows which of these is open.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 
 import pyarrow as pa
 
 from nearshift import limits
+from nearshift.access.guard import Guard
+from nearshift.access.rights import Rights
+from nearshift.blocks import Block, BlockKind
 from nearshift.catalog.entities import RelationEntry, Snapshot
 from nearshift.catalog.lookup import Lookup
 from nearshift.commands import queries
 from nearshift.commands.cursors import Cursor
 from nearshift.commands.dispatching import dispatch
 from nearshift.commands.needs import Need, need_of
-from nearshift.errors import Cancelled, Conflict, InvalidSql, NearshiftError
+from nearshift.errors import Cancelled, InvalidSql, NearshiftError
 from nearshift.house import House
 from nearshift.names import Names
 from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus
@@ -37,19 +40,12 @@ from nearshift.sql.lower import lower
 from nearshift.sql.parse import parse_statement
 from nearshift.sql.relations import BindContext, Lowered
 from nearshift.sql.split import split_script
+from nearshift.statement_timer import StatementTimer
 from nearshift.transaction import Transaction
 from nearshift.types import SqlType
 from nearshift.values import parameter_values
 
 _session_numbers = itertools.count(1)
-
-
-class Block(Enum):
-    """What kind of transaction the next statement stands in."""
-
-    NONE = "none"
-    IMPLICIT = "implicit"
-    EXPLICIT = "explicit"
 
 
 @dataclass(slots=True)
@@ -81,6 +77,9 @@ class Session:
         self.temporary: dict[str, RelationEntry] = {}
         self.temporary_version = 0
         self.names = Names(user, database, self.settings, self.tx, self.temporary)
+        self.session_user = self.login_user = user
+        self.guard = Guard(lambda: self.snapshot, lambda snapshot, view: house.translate_view(snapshot, view, {}))
+        self.names.may_use = lambda schema: self.rights.may_on_schema("USAGE", schema)
         self.prepared: dict[str, Prepared] = {}
         self.cursors: dict[str, Cursor] = {}
         self.running = Running()
@@ -88,22 +87,19 @@ class Session:
         self.last_copy: dict[str, int] = {}
         self.call_depth = 0
         self.is_cancelled = False
-        self._has_timed_out = False
+        self.cancel_message: str | None = None
+        self.is_terminated = False
         self._last_active = house.clock.monotonic()
-        self._block = Block.NONE
-        self._is_failed = False
-        self._was_idle = False
+        self._block = Block()
+        self._timer = StatementTimer(self.interrupt)
         self._lock = threading.RLock()
-        self._watch: threading.Timer | None = None
 
     # --- what clients call
 
     @property
     def status(self) -> TransactionStatus:
         """Where the session stands, for ReadyForQuery."""
-        if self._is_failed:
-            return TransactionStatus.FAILED
-        return TransactionStatus.OPEN if self._block is Block.EXPLICIT else TransactionStatus.IDLE
+        return self._block.status
 
     def parameter_status(self) -> dict[str, str]:
         """The parameters that a server tells its client unasked ("ParameterStatus", PostgreSQL)."""
@@ -111,7 +107,9 @@ class Session:
             "server_version", "client_encoding", "TimeZone", "DateStyle", "IntervalStyle", "integer_datetimes",
             "standard_conforming_strings", "is_superuser", "server_encoding", "application_name", "padb_revision",
         )  # fmt: skip
-        return {**{name: self.settings.get(name) for name in reported}, "session_authorization": self.user}
+        is_superuser = "on" if self.guard.rights(self.session_user).is_superuser else "off"
+        found = {name: self.settings.get(name) for name in reported}
+        return {**found, "is_superuser": is_superuser, "session_authorization": self.session_user}
 
     def execute_script(self, text: str) -> Iterator[Result]:
         """Run the statements of a script one by one; drain each result before the next is asked for.
@@ -119,21 +117,19 @@ class Session:
         Spans of errors count from the script's first character.
         """
         pieces = split_script(text)
-        if len(pieces) > 1 and self._block is Block.NONE:
-            self._block = Block.IMPLICIT
         try:
             for piece in pieces:
+                if len(pieces) > 1:
+                    self._block.open_implicit()
                 try:
                     yield self._execute(piece.text, parse_statement(piece.text), Running(piece.text))
                 except NearshiftError as error:
                     if error.span is not None:
                         error.span = error.span.shifted(piece.start)
                     raise
-            if self._block is Block.IMPLICIT:
-                self._end_block(is_commit=True)
+            self.sync(is_commit=True)
         except BaseException:
-            if self._block is Block.IMPLICIT:
-                self._end_block(is_commit=False)
+            self.sync(is_commit=False)
             raise
 
     def execute(self, text: str, values: Sequence[object] = ()) -> Result:
@@ -149,8 +145,8 @@ class Session:
             return Prepared(text, (), None)
         piece = pieces[0]
         statement = parse_statement(piece.text)
-        if self._is_failed and not isinstance(statement, st.Rollback | st.Commit):
-            raise self._refusal()
+        if self._block.is_failed and not isinstance(statement, st.Rollback | st.Commit):
+            raise self._block.refusal()
         with self.shifted(piece.start), self._described():
             self.running = Running(piece.text, parameter_types=tuple(parameter_types))
             types, columns = queries.describe(self, statement, tuple(parameter_types))
@@ -163,10 +159,41 @@ class Session:
         start = Running(prepared.text, values=tuple(values), parameter_types=prepared.parameter_types)
         return self._execute(prepared.text, prepared.statement, start)
 
-    def interrupt(self) -> None:
-        """Stop what runs; from any thread. The statement fails with 57014."""
+    def run_in_batch(self, prepared: Prepared, values: Sequence[object]) -> Result:
+        """Run what `prepare` returned as part of a batch that `sync` ends: the batch is one transaction ("Extended Query", PostgreSQL).
+
+        What needs transactions of its own (CALL, REFRESH, COPY, TRUNCATE) has them when it comes first.
+        """
+        statement = prepared.statement
+        if statement is not None and not isinstance(statement, st.Begin | st.Commit | st.Rollback) and need_of(statement) is not Need.OWN:
+            self._block.open_implicit()
+        return self.run(prepared, values)
+
+    def sync(self, *, is_commit: bool) -> None:
+        """End a script or batch: commit what it did, or undo it after an error. An explicit block goes on. Raises what a commit raises."""
+        if self._block.is_implicit:
+            with self._lock:
+                was_idle = self._block.was_idle
+                refusal = self._block.refusal()
+                self._end_block(is_commit=is_commit)
+            if was_idle and is_commit:
+                raise refusal
+
+    def interrupt(self, message: str | None = None) -> None:
+        """Stop what runs; from any thread. The statement fails with 57014, and `message` tells its user more."""
+        self.cancel_message = message
         self.is_cancelled = True
         self.tx.connection.interrupt()
+
+    def terminate(self) -> None:
+        """End the session from any thread: what is open is rolled back, and every further statement fails with 57P01."""
+        self.is_terminated = True
+        self.interrupt()
+        if self._lock.acquire(blocking=False):
+            try:
+                self.roll_back_here()
+            finally:
+                self._lock.release()
 
     def end_if_idle(self, *, is_snapshot_unwanted: bool) -> bool:
         """Roll back a block that was left idle for too long; from any thread. Return whether it was.
@@ -182,10 +209,10 @@ class Session:
             own = int(self.settings.get("idle_in_transaction_session_timeout")) / 1000
             is_in_the_way = self.tx.connection.has_lane or is_snapshot_unwanted
             is_over = (0 < own < idle) or (is_in_the_way and idle > limits.IDLE_IN_TRANSACTION_SECONDS_MAX)
-            if not is_over or not self.tx.is_open or self._block is Block.NONE:
+            if not is_over or not self.tx.is_open or not self._block.is_open:
                 return False
             self.roll_back_here()
-            self._is_failed = self._was_idle = True
+            self._block.is_failed = self._block.was_idle = True
             return True
         finally:
             self._lock.release()
@@ -205,9 +232,24 @@ class Session:
         return self.tx.snapshot
 
     @property
+    def rights(self) -> Rights:
+        """What the current user may do, as the session's transaction sees it."""
+        return self.guard.rights(self.user)
+
+    @contextlib.contextmanager
+    def acting_as(self, user: str) -> Iterator[None]:
+        """Let another user be the current one meanwhile; the session's user stays (SECURITY DEFINER)."""
+        before = self.user
+        self.user = self.names.user = user
+        try:
+            yield
+        finally:
+            self.user = self.names.user = before
+
+    @property
     def is_in_block(self) -> bool:
         """Whether the caller has a transaction block open, implicit or explicit."""
-        return self._block is not Block.NONE
+        return self._block.is_open
 
     def notice(self, severity: Severity, message: str) -> None:
         """Tell the client something beside the result."""
@@ -229,14 +271,19 @@ class Session:
         )
 
     def lower(self, text: str) -> Lowered:
-        """Return the translation of a query or DML statement, from the cache when its meaning did not change."""
+        """Return the translation of a query or DML statement, from the cache when its meaning did not change.
+
+        Every way to rows comes through here, at each run: raises PermissionDenied (42501) when the user may not run it.
+        """
         context = self.context()
         assert isinstance(context.relations, Lookup), "a session looks names up in a snapshot"
         key = (
             text, context.rules, tuple(context.settings.values()), self.names.search_path(), context.parameter_types,
             tuple(context.variables.items()),
         )  # fmt: skip
-        return self.house.translations.get(key, context.relations, lambda: lower(text, context))
+        lowered = self.house.translations.get(key, context.relations, lambda: lower(text, context))
+        self.guard.check(self.user, lowered)
+        return lowered
 
     def values_for(self, lowered: Lowered) -> list[object]:
         """Return the values of a translation's parameters."""
@@ -266,13 +313,13 @@ class Session:
         self.tx.commit()
         self.settings.transaction_ended(is_committed=True)
         self.cursors.clear()
-        if self._block is Block.EXPLICIT:
+        if self._block.is_explicit:
             self._begin(takes_lane=True)
 
     def check_cancelled(self) -> None:
         """Raise Cancelled when the running statement was cancelled."""
         if self.is_cancelled:
-            raise Cancelled("canceling statement due to user request")
+            raise self._cancellation(Cancelled("canceling statement due to user request"))
 
     def begin_here(self) -> None:
         """Open a transaction with the lane, unless one is open."""
@@ -302,7 +349,11 @@ class Session:
 
     def _execute(self, text: str, statement: st.Statement, running: Running) -> Result:
         with self._lock:
-            self.is_cancelled = self._has_timed_out = False
+            if self.is_terminated:
+                raise self._cancellation(Cancelled(""))
+            self.is_cancelled = False
+            self.cancel_message = None
+            self._timer.reset()
             self.tx.connection.forget_interrupt()
             self._last_active = self.house.clock.monotonic()
             running.started_at = self.house.clock.now()
@@ -319,15 +370,15 @@ class Session:
                     return self._in_transaction(text, statement)
 
     def _in_transaction(self, text: str, statement: st.Statement) -> Result:
-        if self._is_failed:
-            raise self._refusal()
+        if self._block.is_failed:
+            raise self._block.refusal()
         need = need_of(statement)
         if need in {Need.LANE, Need.OWN} and self._may_only_read():
-            self._is_failed = self._block is Block.EXPLICIT
+            self._block.fail()
             where = "session" if self.is_read_only else "transaction"
             raise NearshiftError(f"cannot execute this statement in a read-only {where}", sqlstate="25006")
-        is_own = self._block is Block.NONE and need in {Need.SNAPSHOT, Need.LANE}
-        self._start_watch()
+        is_own = not self._block.is_open and need in {Need.SNAPSHOT, Need.LANE}
+        self._timer.start(int(self.settings.get("statement_timeout")))
         try:
             if need in {Need.SNAPSHOT, Need.LANE} and not self.tx.is_open:
                 self._begin(takes_lane=need is Need.LANE)
@@ -360,7 +411,7 @@ class Session:
             self.tx.commit()
         except NearshiftError as error:
             self.settings.transaction_ended(is_committed=False)
-            self._stop_watch()
+            self._timer.stop()
             self.house.note_query(self, text, error)
             raise
         self.settings.transaction_ended(is_committed=True)
@@ -387,93 +438,74 @@ class Session:
                 self._done(text, count)
             elif is_own and self.tx.is_open:
                 self.roll_back_here()
-                self._stop_watch()
+                self._timer.stop()
 
     def _next_batch(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
         """Return the next batch, or None; the lock keeps `end_if_idle` away meanwhile."""
         with self._lock:
-            if self._was_idle:
-                raise self._refusal()
+            if self._block.was_idle:
+                raise self._block.refusal()
             self._last_active = self.house.clock.monotonic()
             return next(batches, None)
 
     def _failed(self, text: str, error: BaseException, *, is_own: bool) -> None:
-        self._stop_watch()
+        self._timer.stop()
         self._last_active = self.house.clock.monotonic()
-        if self._has_timed_out and isinstance(error, Cancelled):
-            error.message = "canceling statement due to statement timeout"
-            error.args = (error.message,)
-        if is_own or self._block is not Block.EXPLICIT:
+        if isinstance(error, Cancelled):
+            self._cancellation(error)
+        if is_own or not self._block.is_explicit:
             if self.tx.is_open:
                 self.roll_back_here()
         else:
-            self._is_failed = True
+            self._block.fail()
         if isinstance(error, NearshiftError):
             self.house.note_query(self, text, error)
 
+    def _cancellation(self, error: Cancelled) -> Cancelled:
+        """Say in an error why its statement was stopped."""
+        if self.is_terminated:
+            error.message, error.sqlstate = "terminating connection due to administrator command", "57P01"
+        elif self._timer.has_expired:
+            error.message = "canceling statement due to statement timeout"
+        else:
+            error.detail = error.detail or self.cancel_message
+        error.args = (error.message,)
+        return error
+
     def _done(self, text: str, row_count: int) -> None:
-        self._stop_watch()
+        self._timer.stop()
         self._last_active = self.house.clock.monotonic()
         self.last_query_id = self.running.query_id
         self.house.note_query(self, text, None, row_count)
 
-    def _start_watch(self) -> None:
-        milliseconds = int(self.settings.get("statement_timeout"))
-        if milliseconds > 0:
-            self._watch = threading.Timer(milliseconds / 1000, self._time_out)
-            self._watch.daemon = True
-            self._watch.start()
-
-    def _time_out(self) -> None:
-        self._has_timed_out = True
-        self.interrupt()
-
-    def _stop_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-
-    def _refusal(self) -> Conflict:
-        """Return the error of a statement in a block that has failed."""
-        if self._was_idle:
-            return Conflict(
-                "the transaction was rolled back, since it was idle for too long",
-                sqlstate="25P03",
-                detail="A transaction that has written, and then waits, holds up all other writers and the streams.",
-                hint="Send ROLLBACK and begin again; keep transactions short.",
-            )
-        message = "current transaction is aborted, commands ignored until end of transaction block"
-        return Conflict(message, sqlstate="25P02", hint="Send ROLLBACK.")
-
     def _begin_block(self, statement: st.Begin) -> Result:
-        if self._block is Block.EXPLICIT:
+        if self._block.is_explicit:
             self.notice(Severity.WARNING, "there is already a transaction in progress")
             return Result("BEGIN")
         if not self.tx.is_open:
             self._begin(takes_lane=False)
-        self._block = Block.EXPLICIT
+        self._block.kind = BlockKind.EXPLICIT
         if statement.is_read_only:
             self.settings.set_local("transaction_read_only", "on")
         return Result("BEGIN")
 
     def _commit_block(self) -> Result:
-        if self._block is Block.NONE:
-            self.notice(Severity.WARNING, "there is no transaction in progress")
-            return Result("COMMIT")
-        is_commit = not self._is_failed
+        self._warn_without_block()
+        is_commit = not self._block.is_failed
         self._end_block(is_commit=is_commit)
         return Result("COMMIT" if is_commit else "ROLLBACK")
 
     def _rollback_block(self) -> Result:
-        if self._block is Block.NONE:
-            self.notice(Severity.WARNING, "there is no transaction in progress")
-            return Result("ROLLBACK")
+        self._warn_without_block()
         self._end_block(is_commit=False)
         return Result("ROLLBACK")
 
+    def _warn_without_block(self) -> None:
+        if not self._block.is_explicit:
+            self.notice(Severity.WARNING, "there is no transaction in progress")
+
     def _end_block(self, *, is_commit: bool) -> None:
-        self._block = Block.NONE
-        self._is_failed = self._was_idle = False
+        self._block.end()
         if not self.tx.is_open:
             return
         if is_commit:
@@ -497,8 +529,8 @@ class Session:
         try:
             yield
         except NearshiftError:
-            if not is_own and self._block is Block.EXPLICIT:
-                self._is_failed = True
+            if not is_own:
+                self._block.fail()
             raise
         finally:
             if is_own:

@@ -64,10 +64,8 @@ def session_value(session: Session, name: str) -> object:
             return session.tx.started_at
         case "current_date":
             return session.tx.started_at.astimezone(zone).date()
-        case "current_user" | "session_user":
-            return session.user
-        case "current_user_id":
-            return session.house.user_id(session.user)
+        case "current_user" | "session_user" | "current_user_id" | "visible_user_id":
+            return _identity(session, name)
         case "current_database":
             return session.database
         case "current_schema":
@@ -84,6 +82,23 @@ def session_value(session: Session, name: str) -> object:
             return VERSION
         case _:
             raise AssertionError(name)
+
+
+def _identity(session: Session, name: str) -> object:
+    if name == "session_user":
+        return session.session_user
+    if name == "current_user":
+        return session.user
+    if name == "visible_user_id" and _sees_all(session):
+        return None
+    entry = session.rights.entry
+    return entry.oid if entry is not None else -1
+
+
+def _sees_all(session: Session) -> bool:
+    """Tell whether rows about other users may be seen ("Visibility of data in system tables and views")."""
+    rights = session.rights
+    return rights.is_superuser or (rights.entry is not None and rights.entry.sees_all_logs) or rights.has_system("ACCESS SYSTEM TABLE")
 
 
 def with_variables(lowered: Lowered) -> Lowered:

@@ -8,12 +8,12 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from nearshift.access.passwords import Credential
 from nearshift.cli.client import WireConnection
 from nearshift.errors import InvalidSql, NearshiftError, PermissionDenied, Span, TargetError
 from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus
 from nearshift.sql.relations import Column
 from nearshift.types import BOOLEAN, INTEGER, VARCHAR, SqlType, decimal
-from nearshift.wire.auth import Credential
 from nearshift.wire.server import WireServer
 
 
@@ -45,6 +45,11 @@ class ScriptedSession:
 
     def run(self, prepared: Prepared, values: Sequence[object]) -> Result:
         raise NotImplementedError
+
+    def run_in_batch(self, prepared: Prepared, values: Sequence[object]) -> Result:
+        raise NotImplementedError
+
+    def sync(self, *, is_commit: bool) -> None: ...
 
     def interrupt(self) -> None: ...
 

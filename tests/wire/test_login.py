@@ -14,15 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scramp import ScramClient  # type: ignore[import-untyped]
 
+from nearshift.access import passwords
+from nearshift.access.passwords import md5_text
 from nearshift.errors import PermissionDenied
 from nearshift.wire import Credential, Method, scram
-from nearshift.wire.auth import Caller, decide_method, md5_text
+from nearshift.wire.auth import Caller, decide_method
 from nearshift.wire.framing import ProtocolViolation
 from nearshift.wire.messages import LoginAnswer, Query
 
 BOTH = Credential.of_password("ada", "secret")
 MD5_ONLY = Credential(md5=md5_text("ada", "secret"))
-SCRAM_ONLY = Credential(verifier=scram.Verifier.of("secret"))
+SCRAM_ONLY = Credential(verifier=passwords.Verifier.of("secret"))
 HERE = Caller("ada", is_local=True, is_encrypted=False, is_redshift_driver=False)
 AWAY = Caller("ada", is_local=False, is_encrypted=False, is_redshift_driver=False)
 DRIVER = Caller("ada", is_local=False, is_encrypted=False, is_redshift_driver=True)
@@ -136,7 +138,7 @@ def test_scram_with_another_implementation(new_talk: Callable[..., Any], gate: A
 
 
 def test_an_answer_replayed_from_another_login_is_refused() -> None:
-    verifier = scram.Verifier.of("secret")
+    verifier = passwords.Verifier.of("secret")
     client = ScramClient(["SCRAM-SHA-256"], "ada", "secret")
     first = client.get_client_first()
     client.set_server_first(scram.Dialogue(verifier).first(first))
@@ -152,12 +154,12 @@ def test_an_answer_replayed_from_another_login_is_refused() -> None:
 )
 def test_a_malformed_first_message_ends_the_login(first: str) -> None:
     with pytest.raises(ProtocolViolation):
-        scram.Dialogue(scram.Verifier.of("secret", b"salt", 1)).first(first)
+        scram.Dialogue(passwords.Verifier.of("secret", b"salt", 1)).first(first)
 
 
 @pytest.mark.parametrize("final", ["", "c=biws", "c=biws,r=wrong,p=AA==", "c=eSws,r=cs,p=AA==", "c=biws,r=cs,p=!", "c=biws,r=cs,p=AA=="])
 def test_a_malformed_final_message_ends_the_login(final: str) -> None:
-    dialogue = scram.Dialogue(scram.Verifier.of("secret", b"salt", 1), nonce="s")
+    dialogue = scram.Dialogue(passwords.Verifier.of("secret", b"salt", 1), nonce="s")
     dialogue.first("n,,n=a,r=c")
     with pytest.raises(ProtocolViolation):
         dialogue.final(final)
@@ -166,7 +168,7 @@ def test_a_malformed_final_message_ends_the_login(final: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_no_text_breaks_the_dialogue_in_another_way(first: str, final: str) -> None:
-    dialogue = scram.Dialogue(scram.Verifier(1, b"salt", bytes(32), bytes(32)))
+    dialogue = scram.Dialogue(passwords.Verifier(1, b"salt", bytes(32), bytes(32)))
     try:
         dialogue.first(first)
         assert dialogue.final(final) is None
@@ -186,20 +188,20 @@ def test_the_verifier_is_postgresqls() -> None:
             base64.b64encode(stored).decode() + ":" + base64.b64encode(server).decode(),
         ]
     )
-    assert str(scram.Verifier.of("foobar", salt)) == text
-    assert scram.Verifier.parse(text) == scram.Verifier.of("foobar", salt)
+    assert str(passwords.Verifier.of("foobar", salt)) == text
+    assert passwords.Verifier.parse(text) == passwords.Verifier.of("foobar", salt)
 
 
 @pytest.mark.parametrize("text", ["", "x", "SCRAM-SHA-256$1:a$b:c", "SCRAM-SHA-256$4096:AAAA$AAAA:AAAA"])
 def test_what_is_no_verifier_is_not_taken_for_one(text: str) -> None:
-    assert scram.Verifier.parse(text) is None
+    assert passwords.Verifier.parse(text) is None
 
 
 def test_a_credential_is_kept_as_text_and_never_shown() -> None:
     assert Credential.parse(str(BOTH)) == BOTH
     assert Credential.parse(str(MD5_ONLY)) == MD5_ONLY
     assert Credential.parse(str(SCRAM_ONLY)) == SCRAM_ONLY
-    assert repr(BOTH) == "Credential(md5=yes, scram=yes)"
+    assert repr(BOTH) == "Credential(md5=yes, scram=yes, sha256=no)"
     assert BOTH.matches("ada", "secret")
     assert MD5_ONLY.matches("ada", "secret")
     assert not BOTH.matches("ada", "Secret")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from nearshift.catalog import principals
 from nearshift.catalog.entities import ColumnEntry, FunctionEntry, ProcedureEntry, RelationEntry, SchemaEntry, Snapshot, ViewState
 from nearshift.sql.relations import NameRules, RelationKind, UserFunction, Volatility
 from nearshift.types import parse_type
@@ -41,6 +42,7 @@ def migrate(connection: Rows, now: datetime, owner: str) -> None:
         connection.execute("INSERT INTO nearshift.migrations VALUES ($1, $2)", [int(entry.name[:4]), now])
         if int(entry.name[:4]) == 1:
             add_schema(connection, SchemaEntry(next_oid(connection), "public", owner))
+    principals.ensure_admin(connection, owner)
 
 
 def next_oid(connection: Rows) -> int:
@@ -79,7 +81,7 @@ def load(connection: Rows, version: int) -> Snapshot:
     ):
         entry = ProcedureEntry(oid, schema, name, signature, owner, text)
         procedures[schema, name] = (*procedures.get((schema, name), ()), entry)
-    return Snapshot(version, schemas, relations, procedures, _functions(connection))
+    return Snapshot(version, schemas, relations, procedures, _functions(connection), principals.load(connection))
 
 
 def _functions(connection: Rows) -> dict[tuple[str, str], tuple[FunctionEntry, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nearshift.catalog.principals import Principals
 from nearshift.sql.relations import Column, NameRules, Relation, RelationKind, UserFunction
 from nearshift.types import SUPER, TIMESTAMP, VARBYTE, Kind, SqlType, varchar
 
@@ -157,6 +158,7 @@ class Snapshot:
     relations: Mapping[tuple[str, str], RelationEntry] = field(default_factory=dict)
     procedures: Mapping[tuple[str, str], tuple[ProcedureEntry, ...]] = field(default_factory=dict)
     functions: Mapping[tuple[str, str], tuple[FunctionEntry, ...]] = field(default_factory=dict)
+    principals: Principals = field(default_factory=Principals)
 
     def dependents(self, schema: str, name: str) -> tuple[RelationEntry, ...]:
         """Return the views that read the named relation directly."""

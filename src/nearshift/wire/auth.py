@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from nearshift.access.passwords import MECHANISM, Credential
 from nearshift.errors import PermissionDenied
 from nearshift.wire import replies, scram
 from nearshift.wire.framing import ProtocolViolation
@@ -27,57 +28,6 @@ class Method(Enum):
     CLEARTEXT = "password"
     MD5 = "md5"
     SCRAM = "scram-sha-256"
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What is kept of a user's password: PostgreSQL's MD5 text, its SCRAM verifier, or both. Neither lets one read the password.
-
-    With both, every client can log in by the strongest method it knows. With neither, nobody can.
-    """
-
-    md5: str | None = None
-    verifier: scram.Verifier | None = None
-
-    @classmethod
-    def of_password(cls, user: str, password: str) -> Credential:
-        """Derive both forms from a password."""
-        return cls(md5_text(user, password), scram.Verifier.of(password))
-
-    @classmethod
-    def of_nobody(cls) -> Credential:
-        """Return a credential that no password fits, so that a stranger cannot tell which users exist."""
-        verifier = scram.Verifier(scram.ITERATIONS, secrets.token_bytes(16), secrets.token_bytes(32), secrets.token_bytes(32))
-        return cls("md5" + secrets.token_hex(16), verifier)
-
-    @classmethod
-    def parse(cls, text: str) -> Credential:
-        """Read one or both forms, parted by a blank, as `str` writes them; parts of another form are left out."""
-        found = cls()
-        for part in text.split():
-            if part.startswith("md5") and len(part) == 35:
-                found = cls(part, found.verifier)
-            elif (verifier := scram.Verifier.parse(part)) is not None:
-                found = cls(found.md5, verifier)
-        return found
-
-    def __str__(self) -> str:
-        return " ".join(part for part in (self.md5, str(self.verifier) if self.verifier else None) if part)
-
-    def __repr__(self) -> str:
-        # A verifier is a secret too: it must not reach a log by way of a traceback.
-        return f"Credential(md5={'yes' if self.md5 else 'no'}, scram={'yes' if self.verifier else 'no'})"
-
-    def matches(self, user: str, password: str) -> bool:
-        """Whether `password` is the user's."""
-        if self.verifier is not None:
-            return self.verifier.matches(password)
-        return self.md5 is not None and hmac.compare_digest(md5_text(user, password), self.md5)
-
-
-def md5_text(user: str, password: str) -> str:
-    """Return `md5` and the digest of password and user name, as PostgreSQL and Redshift keep it ("CREATE USER")."""
-    return "md5" + hashlib.md5((password + user).encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +134,14 @@ class ScramExchange:
 
     def challenge(self) -> bytes:
         """Return AuthenticationSASL."""
-        return replies.authentication_sasl([scram.MECHANISM])
+        return replies.authentication_sasl([MECHANISM])
 
     def answer(self, body: bytes) -> tuple[bytes, bool]:
         """Take SASLInitialResponse, then SASLResponse."""
         if not self._is_begun:
             self._is_begun = True
             reader = Body(body)
-            if reader.text() != scram.MECHANISM:
+            if reader.text() != MECHANISM:
                 raise ProtocolViolation("client selected an invalid SASL authentication mechanism")
             first = _utf8(reader.take(reader.int32()))
             reader.end()

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from nearshift.access.passwords import Credential
 from nearshift.results import Notice, Prepared, Result, TransactionStatus
 from nearshift.types import SqlType
-from nearshift.wire.auth import Credential
 
 
 class Session(Protocol):
@@ -44,6 +44,14 @@ class Session(Protocol):
         Values are None, bool, int, float, Decimal, str, bytes, date, time or datetime by the parameter's type. An interval comes as text,
         and so does a date or time that Python cannot hold or that is not spelled as ISO 8601: it is to be converted as a literal would be.
         """
+        ...
+
+    def run_in_batch(self, prepared: Prepared, values: Sequence[object]) -> Result:
+        """Run a prepared statement as `run` does, as a part of the transaction that `sync` ends."""
+        ...
+
+    def sync(self, *, is_commit: bool) -> None:
+        """End the batch of the statements since the last Sync: commit it, or undo it after an error. Raises what a commit raises."""
         ...
 
     def interrupt(self) -> None:

@@ -31,6 +31,7 @@ class Queries:
         self._redshift_protocol = redshift_protocol
         self._forms = forms
         self._shelf = Shelf()
+        self._has_failed = False
         session.on_notice = self._notice
 
     def interrupt(self) -> None:
@@ -45,13 +46,15 @@ class Queries:
             self._session.close()
 
     def fail(self, failure: NearshiftError) -> None:
-        """Report an error and drop all portals."""
+        """Report an error and drop all portals; the batch that it happened in is undone at its Sync."""
+        self._has_failed = True
         self._shelf.close_portals()
         self._output.put(replies.error_response(failure))
         self._output.is_due = True
 
     def ready(self) -> None:
         """Tell of changed settings and of the transaction's state, and that the next request may come."""
+        self._has_failed = False
         for name, value in self._session.parameter_status().items():
             self._output.tell(name, value)
         self._output.put(replies.ready_for_query(self._session.status))
@@ -181,7 +184,7 @@ class Queries:
         assert prepared is not None
         self._shelf.park(but=portal)
         portal.is_run = True
-        result = self._session.run(prepared, portal.values)
+        result = self._session.run_in_batch(prepared, portal.values)
         if result.columns is None:
             portal.command = result.tag()
             return
@@ -200,9 +203,13 @@ class Queries:
         self._output.put(replies.CLOSE_COMPLETE)
 
     def sync(self) -> None:
-        """End a batch: outside a transaction block its portals end too."""
+        """End a batch: outside a transaction block its portals end too, and what it did is committed, or undone after an error."""
         if self._session.status is TransactionStatus.IDLE:
             self._shelf.close_portals()
+        try:
+            self._session.sync(is_commit=not self._has_failed)
+        except NearshiftError as failure:
+            self.fail(failure)
         self.ready()
 
     def _notice(self, notice: Notice) -> None:

@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 as a server does it: RFC 5802 and 7677, with PostgreSQL's verifier text and SASLprep (RFC 4013)."""
+"""SCRAM-SHA-256 as a server speaks it: RFC 5802 and 7677. What it checks against is in `access.passwords`."""
 
 from __future__ import annotations
 
@@ -6,77 +6,10 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 import secrets
-import stringprep
-import unicodedata
-from dataclasses import dataclass
 
+from nearshift.access.passwords import Verifier
 from nearshift.wire.framing import ProtocolViolation
-
-MECHANISM = "SCRAM-SHA-256"
-ITERATIONS = 4096
-_SALT_BYTES = 16
-_VERIFIER = re.compile(r"^SCRAM-SHA-256\$(\d{1,8}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$")
-_PROHIBITED = (
-    stringprep.in_table_c12, stringprep.in_table_c21_c22, stringprep.in_table_c3, stringprep.in_table_c4, stringprep.in_table_c5,
-    stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8, stringprep.in_table_c9,
-)  # fmt: skip
-
-
-def saslprep(password: str) -> str:
-    """Return the password as both sides hash it; one that RFC 4013 prohibits is used as it is, as PostgreSQL does."""
-    if password.isascii():
-        return password
-    mapped = "".join(" " if stringprep.in_table_c12(c) else c for c in password if not stringprep.in_table_b1(c))
-    normal = unicodedata.normalize("NFKC", mapped)
-    if not normal or any(prohibited(c) for c in normal for prohibited in _PROHIBITED):
-        return password
-    if any(stringprep.in_table_d1(c) for c in normal):
-        ends_right = stringprep.in_table_d1(normal[0]) and stringprep.in_table_d1(normal[-1])
-        if not ends_right or any(stringprep.in_table_d2(c) for c in normal):
-            return password
-    return normal
-
-
-@dataclass(frozen=True, slots=True)
-class Verifier:
-    """What a server keeps instead of a password; `str` is PostgreSQL's `rolpassword` text."""
-
-    iterations: int
-    salt: bytes
-    stored_key: bytes
-    server_key: bytes
-
-    @classmethod
-    def of(cls, password: str, salt: bytes | None = None, iterations: int = ITERATIONS) -> Verifier:
-        """Derive the verifier of a password, with a fresh salt unless one is given."""
-        salt = secrets.token_bytes(_SALT_BYTES) if salt is None else salt
-        salted = hashlib.pbkdf2_hmac("sha256", saslprep(password).encode(), salt, iterations)
-        client_key = _hmac(salted, b"Client Key")
-        return cls(iterations, salt, hashlib.sha256(client_key).digest(), _hmac(salted, b"Server Key"))
-
-    @classmethod
-    def parse(cls, text: str) -> Verifier | None:
-        """Read the text form, or return None when it is not one."""
-        parts = _VERIFIER.match(text)
-        if parts is None:
-            return None
-        try:
-            salt, stored_key, server_key = (base64.b64decode(part, validate=True) for part in parts.group(2, 3, 4))
-        except binascii.Error:
-            return None
-        if len(stored_key) != 32 or len(server_key) != 32:
-            return None
-        return cls(int(parts[1]), salt, stored_key, server_key)
-
-    def __str__(self) -> str:
-        salt, stored, server = (base64.b64encode(part).decode() for part in (self.salt, self.stored_key, self.server_key))
-        return f"{MECHANISM}${self.iterations}:{salt}${stored}:{server}"
-
-    def matches(self, password: str) -> bool:
-        """Whether `password` is the one that this was derived from."""
-        return hmac.compare_digest(Verifier.of(password, self.salt, self.iterations).stored_key, self.stored_key)
 
 
 def _hmac(key: bytes, text: bytes) -> bytes:
