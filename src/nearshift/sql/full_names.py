@@ -9,16 +9,24 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 _CATALOG: Final = "PG_CATALOG"
 # The collations that mean no collation: strings are compared by their bytes, as in Redshift.
 _PLAIN_COLLATIONS: Final = frozenset({"DEFAULT", "C"})
+# The domains of information_schema and what they are made of ("information_schema", PostgreSQL 8.0).
+_DOMAINS: Final = {
+    "SQL_IDENTIFIER": TokenType.VARCHAR, "CHARACTER_DATA": TokenType.VARCHAR, "CARDINAL_NUMBER": TokenType.INT,
+    "TIME_STAMP": TokenType.TIMESTAMP,
+}  # fmt: skip
 
 
 def shortened(tokens: list[Any]) -> list[Any]:
-    """Return the tokens without the qualification by pg_catalog of functions, types, operators and collations; tables keep theirs."""
-    if not any(_word(token) in {_CATALOG, "COLLATE"} for token in tokens):
+    """Return the tokens without the qualification by pg_catalog of functions, types, operators and collations; tables keep theirs.
+
+    Domains of information_schema become the types they are made of.
+    """
+    if not any(_word(token) in {_CATALOG, "COLLATE", "INFORMATION_SCHEMA"} for token in tokens):
         return tokens
     kept: list[Any] = []
     position = 0
@@ -32,6 +40,11 @@ def shortened(tokens: list[Any]) -> list[Any]:
             position += _collation_length(words)
         elif words[:2] == [_CATALOG, "."] and (words[3:4] == ["("] or _is_type_place(kept, words)):
             position += 2
+        elif words[:2] == ["INFORMATION_SCHEMA", "."] and words[2:3] and words[2] in _DOMAINS and _is_type_place(kept, words):
+            token = tokens[position + 2]
+            kind = _DOMAINS[words[2]]
+            kept.append(Token(kind, kind.name, line=token.line, col=token.col, start=token.start, end=token.end))
+            position += 3
         else:
             kept.append(tokens[position])
             position += 1
