@@ -29,7 +29,8 @@ What is in no list does not exist for a query: nothing reaches DuckDB's own func
 [sql.md](sql.md) says what differs on purpose.
 """
 TITLES = {
-    "functions_text": "Strings, hashes and bytes", "functions_numbers": "Numbers", "functions_dates": "Dates and times",
+    "functions_text": "Strings and bytes", "functions_regexp": "Regular expressions", "functions_hash": "Hashes",
+    "functions_numbers": "Numbers", "functions_dates": "Dates and times",
     "functions_super": "SUPER and JSON", "functions_system": "Session and conditions", "functions_catalog": "Catalog",
 }  # fmt: skip
 # Accepted by the parser and without effect on what a query can see.

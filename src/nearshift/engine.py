@@ -19,6 +19,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from nearshift import limits
 from nearshift.engine_errors import translate
@@ -302,6 +303,13 @@ class Engine:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.close()
         return engine
+
+    def define(self, name: str, arguments: Sequence[str], result: str, function: Callable[..., pa.Array]) -> None:
+        """Make a function over Arrow arrays callable in SQL, in all connections, until the file is closed; types are DuckDB's names."""
+        self._raw.create_function(
+            name, function, [duckdb.type(one) for one in arguments], duckdb.type(result), type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )  # fmt: skip
 
     def connect(self) -> Connection:
         """Return a new connection with temporary tables and a transaction of its own."""

@@ -18,6 +18,7 @@ from nearshift.scheduler import Schedule, Scheduler
 from nearshift.session import Session
 from nearshift.settings import DEFINITIONS
 from nearshift.sql.macros import SETUP
+from nearshift.sql.natives import NATIVES
 from nearshift.streams.kafka import Brokers, KafkaSource
 from nearshift.streams.kinesis import Access, open_stream
 from nearshift.streams.reader import Source
@@ -70,6 +71,8 @@ class Warehouse:
         """
         engine = Engine.open(path, memory_limit_mib=memory_limit_mib, threads=threads)
         ticking = clock or SystemClock()
+        for native in NATIVES:
+            engine.define(native.name, native.arguments, native.result, native.over_arrays)
         connection = engine.connect()
         try:
             connection.begin(takes_lane=True)

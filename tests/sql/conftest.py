@@ -12,6 +12,7 @@ import pytest
 from nearshift.errors import NearshiftError
 from nearshift.sql.lower import lower
 from nearshift.sql.macros import SETUP, raised_error
+from nearshift.sql.natives import NATIVES
 from nearshift.sql.relations import BindContext, Column, Lowered, NameRules, ParameterSource, Relation, RelationKind
 from nearshift.types import SqlType, parse_type
 
@@ -23,6 +24,7 @@ _SESSION: Mapping[str, Any] = {
     "current_user": "awsuser",
     "backend_pid": 7,
 }
+_NATIVE_OPTIONS: Any = {"type": "arrow", "null_handling": "special"}
 _SPELLINGS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE", "TIMETZ": "TIME WITH TIME ZONE"}
 
 
@@ -32,6 +34,9 @@ class Desk:
     def __init__(self) -> None:
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
+        for native in NATIVES:
+            arguments = [duckdb.type(one) for one in native.arguments]
+            self.connection.create_function(native.name, native.over_arrays, arguments, duckdb.type(native.result), **_NATIVE_OPTIONS)
         for statement in SETUP:
             self.connection.execute(statement)
         self.relations: dict[tuple[str, str], Relation] = {}

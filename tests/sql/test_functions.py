@@ -53,7 +53,7 @@ def stamp(text: str) -> datetime:
         ("md5('a')", "character varying(32)", "0cc175b9c0f1b6a831c399e269772661"),
         ("sha1('a')", "character varying(40)", "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"),
         ("left(sha2('a', 256), 8)", "character varying(128)", "ca978112"),
-        ("crc32('a')", "character varying(8)", "e8b7be43"),
+        ("crc32('a')", "character varying(8)", "c1d04330"),
         ("fnv_hash('a')", "bigint", -5808556873153909620),
         ("regexp_replace('abcabc', 'b', 'x')", "character varying", "axcaxc"),
         ("regexp_replace('the fox', '(fox)', 'quick $1')", "character varying", "the quick fox"),
@@ -196,7 +196,7 @@ def test_every_function_runs_and_tells_its_type(desk: Any, name: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "sqlstate"),
     [
-        ("upper()", "42883"), ("upper('a', 'b')", "42883"), ("dateadd(blah, 1, getdate())", "22023"), ("sha2('a', 512)", "0A000"),
+        ("upper()", "42883"), ("upper('a', 'b')", "42883"), ("dateadd(blah, 1, getdate())", "22023"),
         ("split_part('a', 'b', 0)", "22023"), ("strtol('1', 40)", "22023"), ("add_months(1, 1)", "42883"), ("sqrt(TRUE)", "42846"),
         ("abs(DISTINCT 1)", "0A000"), ("to_char(getdate(), upper('x'))", "0A000"), ("to_char(1, 'RN')", "0A000"),
         ("to_date('x', 'IYYY')", "0A000"),

@@ -8,7 +8,16 @@ from dataclasses import replace
 from sqlglot import exp
 
 from nearshift.errors import NotSupported, UndefinedObject
-from nearshift.sql import functions_catalog, functions_dates, functions_numbers, functions_super, functions_system, functions_text
+from nearshift.sql import (
+    functions_catalog,
+    functions_dates,
+    functions_hash,
+    functions_numbers,
+    functions_regexp,
+    functions_super,
+    functions_system,
+    functions_text,
+)
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_aggregates import aggregate_rule
 from nearshift.sql.bind_casts import coerce
@@ -23,7 +32,10 @@ from nearshift.sql.scope import Scope
 from nearshift.sql.user_functions import user_call
 from nearshift.types import INTEGER, VARCHAR
 
-MODULES = (functions_text, functions_numbers, functions_dates, functions_super, functions_system, functions_catalog)
+MODULES = (
+    functions_text, functions_regexp, functions_hash, functions_numbers, functions_dates, functions_super, functions_system,
+    functions_catalog,
+)  # fmt: skip
 FUNCTIONS: dict[str, Function] = {row.name: row for module in MODULES for row in module.FUNCTIONS}
 REFUSALS: dict[str, Refusal] = {row.name: row for module in MODULES for row in module.REFUSALS}
 

@@ -1,12 +1,11 @@
-"""String, hash and varbyte functions. Source pages: "String functions", "Hash functions", "VARBYTE operators and functions"."""
+"""String and varbyte functions. Source pages: "String functions", "VARBYTE functions and operators", "Data type formatting functions"."""
 
 from __future__ import annotations
 
 from nearshift.sql.bind_casts import text_of
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call, Function, Refusal, text_like
-from nearshift.sql.names import quote_literal
-from nearshift.types import BIGINT, BOOLEAN, INTEGER, STRINGS, VARBYTE, VARCHAR, Kind, varchar
+from nearshift.types import BIGINT, BOOLEAN, INTEGER, INTEGERS, STRINGS, VARBYTE, VARCHAR, Kind, decimal, varchar
 
 
 def _length(call: Call) -> Value:
@@ -72,97 +71,48 @@ def _strtol(call: Call) -> Value:
     return Value(f"nearshift_sql.strtol({text.sql}, {base.sql})", BIGINT)
 
 
-def _sha2(call: Call) -> Value:
-    text, bits = call.values
-    if bits.integer not in {0, 256}:
-        raise call.binder.unsupported(call.node, "SHA2 with this number of bits is not supported", hint="Use SHA2(value, 256).")
-    return Value(f"sha256({text.sql})", varchar(128))
-
-
-def _crc32(call: Call) -> Value:
-    return Value(f"nearshift_sql.crc32_hex({call.values[0].sql})", varchar(8))
-
-
 def _from_varbyte(call: Call) -> Value:
     value, form = call.values
     word = (form.literal or "").lower() if form.literal is not None else _known_text(form)
-    forms = {"utf8": "decode({0})", "utf-8": "decode({0})", "hex": "lower(hex({0}))", "base64": "to_base64({0})", "binary": ""}
-    template = forms.get(word, "")
-    if not template:
-        raise call.binder.unsupported(call.node, f'format "{word}" is not supported', hint="Use 'utf-8', 'hex' or 'base64'.")
-    return Value(template.format(value.sql), VARCHAR)
+    forms = {
+        "utf8": "nearshift_sql.utf8({0})", "utf-8": "nearshift_sql.utf8({0})", "hex": "lower(hex({0}))", "base64": "to_base64({0})",
+        "binary": "nearshift_sql.bits_of(hex({0}))",
+    }  # fmt: skip
+    return Value(_form(call, forms, word).format(value.sql), VARCHAR)
 
 
 def _to_varbyte(call: Call) -> Value:
     value, form = call.values
     word = (form.literal or "").lower() if form.literal is not None else _known_text(form)
-    forms = {"utf8": "encode({0})", "utf-8": "encode({0})", "hex": "unhex({0})", "base64": "from_base64({0})"}
-    template = forms.get(word, "")
-    if not template:
-        raise call.binder.unsupported(call.node, f'format "{word}" is not supported', hint="Use 'utf-8', 'hex' or 'base64'.")
-    return Value(template.format(value.sql), VARBYTE)
+    forms = {
+        "utf8": "encode({0})", "utf-8": "encode({0})", "hex": "unhex({0})", "base64": "from_base64({0})",
+        "binary": "nearshift_sql.of_bits({0})",
+    }  # fmt: skip
+    return Value(_form(call, forms, word).format(value.sql), VARBYTE)
+
+
+def _form(call: Call, forms: dict[str, str], word: str) -> str:
+    template = forms.get(word)
+    if template is None:
+        raise call.error(f'format "{word}" is not known', sqlstate="22023", hint="Use 'utf-8', 'hex', 'base64' or 'binary'.")
+    return template
+
+
+def _to_hex(call: Call) -> Value:
+    value = call.values[0]
+    if value.type.kind in INTEGERS:
+        # "TO_HEX": a number is shown without leading zeros, a negative one by all digits of its width.
+        width = "UINTEGER" if value.type.kind is not Kind.BIGINT else "UBIGINT"
+        modulus = 2**32 if width == "UINTEGER" else 2**64
+        number = f"CAST({value.sql} AS HUGEINT)"
+        return Value(f"lower(to_hex(CAST(CASE WHEN {number} < 0 THEN {number} + {modulus} ELSE {number} END AS {width})))", VARCHAR)
+    if value.type.kind not in STRINGS | {Kind.VARBYTE, Kind.UNKNOWN}:
+        raise call.error(f"function to_hex({value.type.kind.value}) does not exist", hint="Cast the argument to VARBYTE.")
+    return Value(f"lower(hex({value.sql}))", VARCHAR)
 
 
 def _known_text(value: Value) -> str:
     return value.sql[1:-1].lower() if value.sql.startswith("'") else ""
-
-
-def _hashable(value: Value) -> str:
-    return value.sql
-
-
-def _pattern_options(call: Call, index: int) -> str:
-    """Return DuckDB's options for the parameters of a REGEXP function: i ignores case, c does not, e and p are read and change nothing."""
-    if len(call.values) <= index:
-        return "c"
-    word = _known_text(call.values[index])
-    if set(word) - set("ciep"):
-        raise call.error(f'regular expression parameter "{word}" is not known', sqlstate="22023", hint="Use c, i, e or p.")
-    return "i" if "i" in word else "c"
-
-
-def _regexp_replace(call: Call) -> Value:
-    text, pattern = call.values[0], call.values[1]
-    replacement = call.values[2].sql if len(call.values) > 2 else "''"
-    options = quote_literal(_pattern_options(call, 4) + "g")
-    position = call.values[3].sql if len(call.values) > 3 else None
-    if position is not None and call.values[3].type.kind in STRINGS:
-        raise call.error("the fourth argument of REGEXP_REPLACE is a position")
-    replaced = f"regexp_replace({{0}}, {pattern.sql}, nearshift_sql.pattern_groups({replacement}), {options})"
-    if position is None or position == "1":
-        return Value(replaced.format(text.sql), VARCHAR)
-    rest = replaced.format(f"substring({text.sql}, {position})")
-    return Value(f"(substring({text.sql}, 1, {position} - 1) || {rest})", VARCHAR)
-
-
-def _regexp_substr(call: Call) -> Value:
-    text, pattern = call.values[0], call.values[1]
-    position = call.values[2].sql if len(call.values) > 2 else "1"
-    occurrence = call.values[3].sql if len(call.values) > 3 else "1"
-    group = "1" if len(call.values) > 4 and "e" in _known_text(call.values[4]) else "0"
-    options = quote_literal(_pattern_options(call, 4))
-    part = text.sql if position == "1" else f"substring({text.sql}, {position})"
-    if occurrence == "1":
-        return Value(f"regexp_extract({part}, {pattern.sql}, {group}, {options})", text_like([text]))
-    found = f"regexp_extract_all({part}, {pattern.sql}, {group}, {options})"
-    return Value(f"CASE WHEN {text.sql} IS NOT NULL THEN coalesce({found}[{occurrence}], '') END", text_like([text]))
-
-
-def _regexp_count(call: Call) -> Value:
-    text, pattern = call.values[0], call.values[1]
-    position = call.values[2].sql if len(call.values) > 2 else "1"
-    options = quote_literal(_pattern_options(call, 3))
-    part = text.sql if position == "1" else f"substring({text.sql}, {position})"
-    return Value(f"CAST(len(regexp_extract_all({part}, {pattern.sql}, 0, {options})) AS INTEGER)", INTEGER)
-
-
-def _regexp_instr(call: Call) -> Value:
-    text, pattern = call.values[0], call.values[1]
-    if len(call.values) > 2 and call.values[2].integer not in {None, 1}:
-        raise call.binder.unsupported(call.node, "REGEXP_INSTR with a position is not supported", hint="Search in SUBSTRING(…).")
-    if len(call.values) > 3:
-        raise call.binder.unsupported(call.node, "REGEXP_INSTR with an occurrence is not supported")
-    return Value(f"nearshift_sql.pattern_place({text.sql}, {pattern.sql})", INTEGER)
 
 
 def _is_utf8(call: Call) -> Value:
@@ -175,6 +125,25 @@ def _is_utf8(call: Call) -> Value:
 def _getbit(call: Call) -> Value:
     return Value(f"nearshift_sql.bit_at({call.values[0].sql}, {call.values[1].sql})", INTEGER)
 
+
+def _text_to_int(call: Call) -> Value:
+    if len(call.values) > 1:
+        raise call.binder.unsupported(call.node, "TEXT_TO_INT_ALT with a format is not supported", hint="Take the text apart first.")
+    return Value(f"CAST(nearshift_text_number({call.values[0].sql}, 38, -1) AS INTEGER)", INTEGER)
+
+
+def _text_to_numeric(call: Call) -> Value:
+    text, rest = call.values[0], call.values[1:]
+    if len(rest) not in {0, 2} or any(one.integer is None for one in rest):
+        raise call.binder.unsupported(call.node, "TEXT_TO_NUMERIC_ALT with a format is not supported", hint="Take the text apart first.")
+    precision, scale = (rest[0].integer or 0, rest[1].integer or 0) if rest else (38, 0)
+    if not 1 <= precision <= 38 or not 0 <= scale <= min(precision, 37):
+        raise call.error("the precision of TEXT_TO_NUMERIC_ALT must be between 1 and 38, and its scale below it", sqlstate="22023")
+    kind = decimal(precision, scale)
+    return Value(f"CAST(nearshift_text_number({text.sql}, {precision}, {scale}) AS {kind.duckdb})", kind)
+
+
+_COMPARISON = "CASE WHEN {0} < {1} THEN -1 WHEN {0} > {1} THEN 1 WHEN {0} = {1} THEN 0 END"
 
 FUNCTIONS = (
     Function("len", "x", INTEGER, _length, "r_LEN.html"),
@@ -189,7 +158,7 @@ FUNCTIONS = (
     Function("initcap", "s", text_like, "nearshift_sql.initcap({0})", "r_INITCAP.html"),
     Function("reverse", "s", text_like, "reverse({0})", "r_REVERSE.html"),
     Function("repeat", "si", VARCHAR, "repeat({0}, {1})", "r_REPEAT.html"),
-    Function("replicate", "si", VARCHAR, "repeat({0}, {1})", "r_REPEAT.html"),
+    Function("replicate", "si", VARCHAR, "repeat({0}, {1})", "r_REPLICATE.html"),
     Function("replace", "sss", VARCHAR, "replace({0}, {1}, {2})", "r_REPLACE.html"),
     Function("translate", "sss", text_like, "translate({0}, {1}, {2})", "r_TRANSLATE.html"),
     Function("substring", "xi?i", text_like, substring, "r_SUBSTRING.html"),
@@ -208,34 +177,33 @@ FUNCTIONS = (
     Function("split_part", "ssi", text_like, _split_part, "SPLIT_PART.html"),
     Function("ascii", "s", INTEGER, "ascii({0})", "r_ASCII.html"),
     Function("chr", "i", varchar(4), "chr(CAST({0} AS INTEGER))", "r_CHR.html"),
+    Function("soundex", "s", varchar(4), "nearshift_soundex({0})", "SOUNDEX.html"),
+    Function("difference", "ss", INTEGER, "nearshift_difference({0}, {1})", "DIFFERENCE.html"),
+    Function("octetindex", "ss", INTEGER, "nearshift_sql.octet_place({0}, {1})", "OCTETINDEX.html"),
+    Function("bpcharcmp", "ss", INTEGER, _COMPARISON, "r_BPCHARCMP.html"),
+    Function("bttext_pattern_cmp", "ss", INTEGER, _COMPARISON, "r_BTTEXT_PATTERN_CMP.html"),
+    Function("text_to_int_alt", "s?s", INTEGER, _text_to_int, "r_TEXT_TO_INT_ALT.html"),
+    Function("text_to_numeric_alt", "s?***", decimal(38, 0), _text_to_numeric, "r_TEXT_TO_NUMERIC_ALT.html"),
     Function("quote_ident", "s", VARCHAR, "nearshift_sql.quote_ident({0})", "r_QUOTE_IDENT.html"),
     Function("quote_literal", "s", VARCHAR, "nearshift_sql.quote_literal({0})", "r_QUOTE_LITERAL.html"),
     Function("strtol", "si", BIGINT, _strtol, "r_STRTOL.html"),
-    Function("md5", "s", varchar(32), "md5({0})", "r_MD5.html"),
-    Function("sha", "s", varchar(40), "sha1({0})", "SHA1.html"),
-    Function("sha1", "s", varchar(40), "sha1({0})", "SHA1.html"),
-    Function("func_sha1", "s", varchar(40), "sha1({0})", "FUNC_SHA1.html"),
-    Function("sha2", "si", varchar(128), _sha2, "SHA2.html"),
-    Function("crc32", "s", varchar(8), _crc32, "crc32-function.html"),
-    Function("fnv_hash", "x?i", BIGINT, "nearshift_sql.fnv_hash({args})", "r_FNV_HASH.html"),
-    Function("regexp_replace", "ss?sis", VARCHAR, _regexp_replace, "REGEXP_REPLACE.html"),
-    Function("regexp_substr", "ss?iis", text_like, _regexp_substr, "REGEXP_SUBSTR.html"),
-    Function("regexp_count", "ss?is", INTEGER, _regexp_count, "REGEXP_COUNT.html"),
-    Function("regexp_instr", "ss?iiis", INTEGER, _regexp_instr, "REGEXP_INSTR.html"),
     Function("from_varbyte", "vs", VARCHAR, _from_varbyte, "r_FROM_VARBYTE.html"),
     Function("to_varbyte", "ss", VARBYTE, _to_varbyte, "r_TO_VARBYTE.html"),
-    Function("to_hex", "x", VARCHAR, "lower(hex({0}))", "r_TO_HEX.html"),
+    Function("to_hex", "*", VARCHAR, _to_hex, "r_TO_HEX.html"),
     Function("from_hex", "s", VARBYTE, "unhex({0})", "r_FROM_HEX.html"),
     Function("getbit", "vi", INTEGER, _getbit, "r_GETBIT.html"),
     Function("get_bit", "vi", INTEGER, _getbit, "r_GETBIT.html"),
     Function("is_utf8", "x", BOOLEAN, _is_utf8, "materialized-view-streaming-ingestion.html"),
 )
 _LATER = "is not kept by nearshift"
+_POSTGRES = "is not a function of Redshift"
 REFUSALS = (
-    Refusal("soundex", _LATER), Refusal("difference", _LATER), Refusal("farmfingerprint64", _LATER), Refusal("checksum", _LATER),
-    Refusal("murmur3_32_hash", _LATER), Refusal("string_agg", "is not a function of Redshift", "Use LISTAGG."),
-    Refusal("overlay", "is not a function of Redshift", "Use SUBSTRING and ||."), Refusal("format", "is not a function of Redshift"),
-    Refusal("encode", "is not a function of Redshift", "Use FROM_VARBYTE."), Refusal("collate", _LATER),
-    Refusal("regexp_matches", "is not a function of Redshift", "Use REGEXP_SUBSTR."),
+    Refusal("collate", _LATER, "Compare LOWER(a) with LOWER(b)."),
+    Refusal("string_agg", _POSTGRES, "Use LISTAGG."), Refusal("overlay", _POSTGRES, "Use SUBSTRING and ||."),
+    Refusal("format", _POSTGRES, "Use ||."), Refusal("encode", _POSTGRES, "Use FROM_VARBYTE."),
+    Refusal("convert_from", _POSTGRES, "Use FROM_VARBYTE."), Refusal("convert_to", _POSTGRES, "Use TO_VARBYTE."),
+    Refusal("bit_length", _POSTGRES, "Use 8 * OCTET_LENGTH."), Refusal("quote_nullable", _POSTGRES, "Use NVL(QUOTE_LITERAL(x), 'NULL')."),
+    Refusal("get_byte", "is deprecated in Redshift", "Use SUBSTRING of a VARBYTE."), Refusal("set_bit", "is deprecated in Redshift"),
+    Refusal("set_byte", "is deprecated in Redshift"), Refusal("to_ascii", "is deprecated in Redshift"),
+    Refusal("concat_ws", _POSTGRES, "Use ||."), Refusal("string_to_array", _POSTGRES, "Use SPLIT_TO_ARRAY."),
 )  # fmt: skip
-

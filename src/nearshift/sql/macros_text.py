@@ -53,26 +53,23 @@ _STRINGS = (
     "ELSE CAST(CASE WHEN left(trim(x), 1) = '-' THEN -1 ELSE 1 END * list_reduce(nearshift_sql.strtol_digits(x), "
     "lambda a, d: CAST(a AS HUGEINT) * base + d, CAST(0 AS HUGEINT)) AS BIGINT) END",
     "pattern_groups(x) AS regexp_replace(x, '\\$([0-9])', '\\\\\\1', 'g')",
-    "pattern_place(x, p) AS CASE WHEN x IS NULL OR p IS NULL THEN NULL WHEN regexp_matches(x, p) THEN "
-    "CAST(length(regexp_extract(x, '^(.*?)(?:' || p || ')', 1, 's')) + 1 AS INTEGER) ELSE 0 END",
+    "match_place(b, m, start, n, past) AS CASE WHEN b IS NULL OR m IS NULL THEN NULL WHEN n < 1 OR n > len(m) THEN 0 "
+    "WHEN len(b) <> len(m) + 1 THEN error('nearshift:0A000:REGEXP_INSTR of a pattern that matches an empty string is not supported') "
+    "ELSE CAST(start + list_sum(list_transform(b[1:n], lambda t: length(t))) "
+    "+ coalesce(list_sum(list_transform(m[1:CASE WHEN past = 0 THEN n - 1 ELSE n END], lambda t: length(t))), 0) AS INTEGER) END",
+    "octet_place(part, x) AS CASE WHEN strpos(x, part) = 0 THEN 0 ELSE CAST(strlen(left(x, strpos(x, part) - 1)) + 1 AS INTEGER) END",
+    "bits_of(h) AS array_to_string(list_transform(string_split(h, ''), lambda c: "
+    "['0000','0001','0010','0011','0100','0101','0110','0111','1000','1001','1010','1011','1100','1101','1110','1111']"
+    "[nearshift_sql.digit(c) + 1]), '')",
+    "of_bits(x) AS CASE WHEN x IS NULL THEN NULL WHEN x = '' THEN ''::BLOB WHEN NOT regexp_full_match(x, '[01]*') "
+    "THEN error('nearshift:22P02:invalid input syntax for binary') ELSE unhex(array_to_string(list_transform(range(0, (length(x) + 7) // 8), "
+    "lambda i: printf('%02X', CAST(nearshift_sql.strtol(substring(lpad(x, CAST((length(x) + 7) // 8 * 8 AS INTEGER), '0'), i * 8 + 1, 8), 2) AS INTEGER))), '')) END",
     "listagg_fits(x) AS CASE WHEN strlen(x) > 65535 THEN error('nearshift:22001:Result size exceeds LISTAGG limit') ELSE x END",
     "is_utf8(b) AS CASE WHEN b IS NULL THEN NULL ELSE try(decode(b)) IS NOT NULL END",
     "utf8_or_null(b) AS try(decode(b))",
     "utf8(b) AS CASE WHEN b IS NOT NULL AND try(decode(b)) IS NULL "
     "THEN error('nearshift:22021:invalid byte sequence for encoding UTF8') ELSE try(decode(b)) END",
     "bit_at(b, n) AS (CAST('0x' || hex(b[octet_length(b) - n // 8:octet_length(b) - n // 8]) AS INTEGER) >> CAST(n % 8 AS INTEGER)) & 1",
-    # FNV-1a over bytes, 64 bits, as a signed number; a loop, since DuckDB has none.
-    "fnv_bytes(h) AS list_transform(range(1, length(h) + 1, 2), lambda i: CAST('0x' || substring(h, i, 2) AS HUGEINT))",
-    "fnv_round(a, d) AS (xor(CAST(a AS UHUGEINT), CAST(d AS UHUGEINT)) * 1099511628211::UHUGEINT) % 18446744073709551616::UHUGEINT",
-    "signed_64(u) AS CAST(CASE WHEN CAST(u AS HUGEINT) > 9223372036854775807 THEN CAST(u AS HUGEINT) - 18446744073709551616 ELSE CAST(u AS HUGEINT) END AS BIGINT)",
-    "fnv_hash(x) AS nearshift_sql.signed_64(list_reduce(nearshift_sql.fnv_bytes(hex(x)), lambda a, d: nearshift_sql.fnv_round(a, d), "
-    "14695981039346656037::UHUGEINT)), (x, seed) AS nearshift_sql.signed_64(list_reduce(nearshift_sql.fnv_bytes(hex(x)), "
-    "lambda a, d: nearshift_sql.fnv_round(a, d), CAST(CASE WHEN seed < 0 THEN CAST(seed AS HUGEINT) + 18446744073709551616 "
-    "ELSE CAST(seed AS HUGEINT) END AS UHUGEINT)))",
-    "crc_step(c) AS CASE WHEN c & 1 = 1 THEN xor(c >> 1, 3988292384) ELSE c >> 1 END",
-    "crc_byte(c, d) AS list_reduce(range(8), lambda a, i: nearshift_sql.crc_step(a), xor(CAST(c AS BIGINT), CAST(d AS BIGINT)))",
-    "crc32_hex(x) AS lpad(lower(hex(xor(list_reduce(nearshift_sql.fnv_bytes(hex(x)), lambda a, d: nearshift_sql.crc_byte(a, d), "
-    "4294967295::BIGINT), 4294967295::BIGINT))), 8, '0')",
 )
 _FORMATS = (
     "number_of(x, kept) AS regexp_replace(x, '[^0-9.+-]', '', 'g')",

@@ -1,0 +1,67 @@
+"""Functions that SQL alone cannot say, written in Python and called by translations as `nearshift_<name>`.
+
+Each works on one row and gives NULL for a NULL argument; `over_arrays` makes of it what the engine calls, a function over Arrow arrays.
+An error is a ValueError whose text begins with the macros' mark and a SQLSTATE. They cost about a microsecond a row, so what DuckDB can do
+exactly stays in `macros`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from nearshift.sql import native_dates, native_hashes, native_numbers, native_texts
+
+_ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "INTEGER": pa.int32(), "TIMESTAMP": pa.timestamp("us"), "BLOB": pa.binary()}
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """One function: its name in DuckDB, the DuckDB types of its arguments and result, and what it does to one row."""
+
+    name: str
+    arguments: tuple[str, ...]
+    result: str
+    row: Callable[..., Any]
+
+    @property
+    def over_arrays(self) -> Callable[..., pa.Array]:
+        """The function over Arrow arrays; it has as many parameters as the row's, since DuckDB counts them."""
+        over = self._over
+        if len(self.arguments) == 1:
+            return lambda one: over(one)
+        if len(self.arguments) == 2:
+            return lambda one, two: over(one, two)
+        assert len(self.arguments) == 3, self.name
+        return lambda one, two, three: over(one, two, three)
+
+    def _over(self, *columns: Any) -> pa.Array:
+        """Return the results for all rows; a NULL among a row's arguments gives NULL."""
+        lists: Sequence[Any] = [column.to_pylist() for column in columns]
+        row = self.row
+        if len(lists) == 1:
+            values = [None if one is None else row(one) for one in lists[0]]
+        else:
+            values = [None if None in several else row(*several) for several in zip(*lists, strict=True)]
+        return pa.array(values, _ARROW[self.result])
+
+
+NATIVES: Final[tuple[Native, ...]] = (
+    Native("nearshift_sha2", ("VARCHAR", "INTEGER"), "VARCHAR", native_hashes.sha2),
+    Native("nearshift_crc32c", ("VARCHAR",), "VARCHAR", native_hashes.crc32c),
+    Native("nearshift_fnv_bytes", ("BLOB", "BIGINT"), "BIGINT", native_hashes.fnv_bytes),
+    Native("nearshift_fnv_integer", ("BIGINT", "INTEGER", "BIGINT"), "BIGINT", native_hashes.fnv_integer),
+    Native("nearshift_murmur_bytes", ("BLOB", "INTEGER"), "INTEGER", native_hashes.murmur_bytes),
+    Native("nearshift_murmur_integer", ("BIGINT", "INTEGER"), "INTEGER", native_hashes.murmur_integer),
+    Native("nearshift_murmur_digits", ("VARCHAR", "INTEGER"), "INTEGER", native_hashes.murmur_digits),
+    Native("nearshift_farmhash", ("BLOB",), "BIGINT", native_hashes.farm_fingerprint),
+    Native("nearshift_soundex", ("VARCHAR",), "VARCHAR", native_texts.soundex),
+    Native("nearshift_difference", ("VARCHAR", "VARCHAR"), "INTEGER", native_texts.difference),
+    Native("nearshift_text_number", ("VARCHAR", "BIGINT", "BIGINT"), "VARCHAR", native_numbers.teradata_number),
+    Native("nearshift_number_text", ("VARCHAR", "VARCHAR"), "VARCHAR", native_numbers.number_text),
+    Native("nearshift_text_timestamp", ("VARCHAR", "VARCHAR"), "VARCHAR", native_dates.canonical),
+    Native("nearshift_parsed_timestamp", ("VARCHAR", "VARCHAR", "INTEGER"), "TIMESTAMP", native_dates.parse_by_format),
+)
