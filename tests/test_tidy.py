@@ -29,6 +29,7 @@ ORDER = (
     ("views",),
     ("house",),
     ("commands",),
+    ("blocks", "statement_timer"),
     ("session",),
     ("scheduler",),
     ("warehouse",),

@@ -119,7 +119,7 @@ class Session:
         pieces = split_script(text)
         try:
             for piece in pieces:
-                if len(pieces) > 1:
+                if len(pieces) > 1 or self._block.is_implicit:
                     self._block.open_implicit()
                 try:
                     yield self._execute(piece.text, parse_statement(piece.text), Running(piece.text))
@@ -165,8 +165,8 @@ class Session:
         What needs transactions of its own (CALL, REFRESH, COPY, TRUNCATE) has them when it comes first.
         """
         statement = prepared.statement
-        if statement is not None and not isinstance(statement, st.Begin | st.Commit | st.Rollback) and need_of(statement) is not Need.OWN:
-            self._block.open_implicit()
+        if statement is not None and not isinstance(statement, st.Begin | st.Commit | st.Rollback):
+            self._block.open_batch(is_own=need_of(statement) is Need.OWN)
         return self.run(prepared, values)
 
     def sync(self, *, is_commit: bool) -> None:
@@ -249,7 +249,7 @@ class Session:
     @property
     def is_in_block(self) -> bool:
         """Whether the caller has a transaction block open, implicit or explicit."""
-        return self._block.is_open
+        return self._block.is_shared
 
     def notice(self, severity: Severity, message: str) -> None:
         """Tell the client something beside the result."""
@@ -484,7 +484,7 @@ class Session:
             return Result("BEGIN")
         if not self.tx.is_open:
             self._begin(takes_lane=False)
-        self._block.kind = BlockKind.EXPLICIT
+        self._block.kind, self._block.batch_count = BlockKind.EXPLICIT, 0
         if statement.is_read_only:
             self.settings.set_local("transaction_read_only", "on")
         return Result("BEGIN")

@@ -45,6 +45,7 @@ class FakeSession:
         self.options = dict(settings)
         self.is_interrupted = threading.Event()
         self.is_closed = False
+        self.batches: list[bool] = []
         self._gate = gate
         self._connection = connection
         self._open: Iterator[Any] | None = None
@@ -67,6 +68,12 @@ class FakeSession:
 
     def run(self, prepared: Prepared, values: Sequence[object]) -> Result:
         return self._run(prepared.text, list(values))
+
+    def run_in_batch(self, prepared: Prepared, values: Sequence[object]) -> Result:
+        return self._run(prepared.text, list(values))
+
+    def sync(self, *, is_commit: bool) -> None:
+        self.batches.append(is_commit)
 
     def interrupt(self) -> None:
         self.is_interrupted.set()
