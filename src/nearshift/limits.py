@@ -39,6 +39,8 @@ STATEMENT_DEPTH_MAX: Final = 400
 # A path, object or array nesting inside SUPER ("SUPER data type limitations").
 SUPER_DEPTH_MAX: Final = 1000
 SUPER_BYTES_MAX: Final = 16 * MIB
+# Levels of a hierarchy (CONNECT BY) before it counts as one without end.
+HIERARCHY_LEVELS_MAX: Final = 10_000
 # Redshift's bound on nested CALLs, cursors, arguments and variables of a procedure.
 CALL_DEPTH_MAX: Final = 16
 PROCEDURE_ARGUMENTS_MAX: Final = 32

@@ -273,5 +273,3 @@ def _merge_action(binder: Binder, when: exp.Expr, relation: Relation, source: So
         for one, column in zip(values, columns, strict=True)
     ]
     return " ".join(("WHEN NOT MATCHED THEN INSERT", f"({_names(columns)})", "VALUES", f"({', '.join(items)})"))
-
-

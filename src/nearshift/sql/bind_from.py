@@ -82,6 +82,10 @@ def bind_from(binder: Binder, node: exp.Expr, scope: Scope) -> FromClause:
         for number, (item, joins) in enumerate(_items(head.this, node.args.get("joins") or [])):
             if number and any((one.args.get("side") or "") in {"RIGHT", "FULL"} for one in joins):
                 # `a, b RIGHT JOIN c` keeps the rows of c within b's join only.
+                if _as_path(binder, item, scope) is not None:
+                    raise binder.unsupported(
+                        item, "an unnested SUPER value cannot stand in a RIGHT or FULL JOIN", hint="Unnest in a subquery."
+                    )
                 _add_group(binder, item, joins, exp.Join(this=item, kind="CROSS"), scope, clause)
                 continue
             _add_item(binder, item, exp.Join(this=item, kind="CROSS") if number else None, scope, clause)
@@ -161,9 +165,7 @@ def _check_alias(binder: Binder, item: exp.Expr, alias: str, scope: Scope) -> No
         raise binder.invalid(item, message, sqlstate="42712", hint="Give one of them another alias.")
 
 
-def _add_group(
-    binder: Binder, head: exp.Expr, joins: list[exp.Expr], join: exp.Expr | None, scope: Scope, clause: FromClause
-) -> None:
+def _add_group(binder: Binder, head: exp.Expr, joins: list[exp.Expr], join: exp.Expr | None, scope: Scope, clause: FromClause) -> None:
     """Bind a join that stands for one item: its conditions see its own tables only, what is outside sees them all."""
     inner = Scope(scope.parent, queries=_visible_queries(scope))
     inner.clause, inner.no_aggregates = scope.clause, scope.no_aggregates

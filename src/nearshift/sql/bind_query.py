@@ -8,6 +8,7 @@ from nearshift.errors import InvalidSql
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_casts import settled
 from nearshift.sql.bind_from import FromClause, bind_from, element_value
+from nearshift.sql.bind_hierarchy import bind_hierarchy
 from nearshift.sql.bind_logic import condition
 from nearshift.sql.bind_order import bind_limit, bind_order, canonical
 from nearshift.sql.bind_outer import apply_join_marks
@@ -23,20 +24,29 @@ from nearshift.types import Kind
 
 _SELECT_ARGUMENTS = {
     "expressions", "from_", "joins", "where", "group", "having", "qualify", "order", "limit", "offset", "distinct", "with_",
-    "exclude",
+    "exclude", "connect",
 }  # fmt: skip
+# Clauses that Redshift's grammar lacks too, as a user calls them, and what to do.
+_REFUSED: dict[str, tuple[str, str | None]] = {
+    "into": ("SELECT INTO here", "Use CREATE TABLE AS."),
+    "windows": ("the WINDOW clause", "Write the window after each OVER."),
+    "locks": ("FOR UPDATE or FOR SHARE", "Use LOCK."),
+    "laterals": ("LATERAL", None),
+}
 
 
 def select_query(binder: Binder, node: exp.Expr, parent: Scope | None) -> BoundQuery:
     """Bind a SELECT."""
     for name, argument in node.args.items():
         if argument and name not in _SELECT_ARGUMENTS:
-            hint = "Use CREATE TABLE AS." if name == "into" else None
-            raise binder.unsupported(node, f"{name.strip('_').upper()} in SELECT is not supported", hint=hint)
+            what, hint = _REFUSED.get(name, (f"{name.strip('_').upper()} in SELECT", None))
+            raise binder.unsupported(node, f"{what} is not supported", hint=hint)
     _check_written(binder, node)
     scope = Scope(parent)
     prefix = bind_with(binder, node, scope)
     clause = bind_from(binder, node, scope)
+    if node.args.get("connect") is not None:
+        clause = bind_hierarchy(binder, node, scope, clause)
     parts = Parts()
     _bind_where(binder, node, scope, clause, parts)
     _bind_group(binder, node, scope, parts)
@@ -169,10 +179,13 @@ def _named_item(binder: Binder, one: exp.Expr, node: exp.Expr, scope: Scope) -> 
 
 
 def _bind_list(binder: Binder, node: exp.Expr, scope: Scope, parts: Parts) -> None:
-    excluded = [binder.fold(one.this) for one in node.args.get("exclude") or []]
+    excluded = {binder.fold(one.this): one for one in node.args.get("exclude") or [] if isinstance(one, exp.Column)}
+    if len(excluded) != len(node.args.get("exclude") or []):
+        raise binder.invalid(node.args["exclude"][0], "EXCLUDE takes different column names")
+    found: set[str] = set()
     for item in node.expressions:
         if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
-            _expand_star(binder, item, scope, parts, excluded)
+            found.update(_expand_star(binder, item, scope, parts, frozenset(excluded)))
             continue
         inner = item.this if isinstance(item, exp.Alias) else item
         value = settled(binder, binder.value(inner, scope))
@@ -182,15 +195,18 @@ def _bind_list(binder: Binder, node: exp.Expr, scope: Scope, parts: Parts) -> No
             scope.aliases.setdefault(label, value)
         parts.items.append(value)
         parts.labels.append(label)
+    for name, written in excluded.items():
+        if name not in found:
+            raise undefined_column(name, written, sorted(found))
     if not parts.items:
         raise binder.invalid(node, "SELECT needs at least one column")
 
 
-def _expand_star(binder: Binder, item: exp.Expr, scope: Scope, parts: Parts, excluded: list[str]) -> None:
+def _expand_star(binder: Binder, item: exp.Expr, scope: Scope, parts: Parts, excluded: frozenset[str]) -> list[str]:
+    """Add what a star means, without the columns of EXCLUDE; return the labels of all, those too."""
     binder.facts.seen.add("star")
     star = item.this if isinstance(item, exp.Column) else item
     binder.check(star, binder.arguments[exp.Star])
-    skipped = {*excluded, *(binder.fold(one.this) for one in star.args.get("except_") or [])}
     only = None
     if isinstance(item, exp.Column):
         only = _star_source(binder, item, scope)
@@ -208,17 +224,15 @@ def _expand_star(binder: Binder, item: exp.Expr, scope: Scope, parts: Parts, exc
         else:
             assert isinstance(source, Source)
             found.append(Value(source.reference(column.sql_name), column.type, column.label))
-    unknown = skipped - {one.label for one in found}
-    if unknown:
-        raise undefined_column(sorted(unknown)[0], star, [one.label for one in found])
     for value in found:
-        if value.label in skipped:
+        if value.label in excluded:
             continue
         key = scope.group_keys.get(value.sql)
         if key is None:
             scope.loose.append((value.label, None))
         parts.items.append(value if key is None else Value(key, value.type, value.label))
         parts.labels.append(value.label)
+    return [one.label for one in found]
 
 
 def _columns_of(source: Source | Element) -> list[tuple[Source | Element, OutputColumn | None]]:

@@ -16,6 +16,7 @@ from nearshift.sql import functions
 from nearshift.sql.bind import QueryRule, Rule
 from nearshift.sql.bind_aggregates import aggregate_rule
 from nearshift.sql.bind_casts import cast_rule
+from nearshift.sql.bind_hierarchy import prior_rule
 from nearshift.sql.bind_query import select_query
 from nearshift.sql.bind_sets import set_query, subquery_query, values_query
 from nearshift.sql.partiql import path_value
@@ -68,6 +69,7 @@ EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.RegexpILike: patterns.regexp_rule,
     exp.Exists: patterns.exists_rule,
     exp.Subquery: patterns.subquery_rule,
+    exp.Prior: prior_rule,
     exp.Anonymous: functions.call_rule,
     exp.Substring: functions.substring_rule,
     exp.Trim: functions.trim_rule,
@@ -104,7 +106,7 @@ ARGUMENTS: Final[Mapping[type[exp.Expr], frozenset[str]]] = {
     exp.Like: _PLAIN | {"negate"},
     exp.ILike: _PLAIN | {"negate"},
     exp.Is: _PLAIN | {"negate"},
-    exp.Star: frozenset({"except_"}),
+    exp.Star: frozenset(),
     exp.CTE: frozenset({"this", "alias"}),
 }
 

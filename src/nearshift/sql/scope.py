@@ -178,7 +178,8 @@ class Merged:
 class Scope:
     """What one SELECT sees: its own FROM, the queries of WITH, the aliases of its list, and then its parent.
 
-    `loose` collects columns outside aggregates, for the check against GROUP BY; `clause` says where we are, for messages.
+    `loose` collects columns outside aggregates, for the check against GROUP BY; `clause` says where we are, for messages. `pseudo` are
+    columns that `*` does not mean, by name; `prior` is the scope of the parent row while CONNECT BY is bound.
     """
 
     parent: Scope | None = None
@@ -191,6 +192,8 @@ class Scope:
     is_grouped: bool = False
     has_aggregates: bool = False
     has_windows: bool = False
+    pseudo: dict[str, Base] = field(default_factory=dict)
+    prior: Scope | None = None
     clause: str = ""
     no_aggregates: str = ""
 

@@ -131,7 +131,8 @@ def _unqualified(part: Part, scope: Scope) -> Base | None:
             continue
         found.extend(base_of(item, column) for column in item.columns if column.label == part.name)
     if not found:
-        return None
+        pseudo = scope.pseudo.get(part.name)
+        return None if pseudo is None else _noted(scope, pseudo, part)
     if len(found) > 1:
         message = f'column reference "{part.name}" is ambiguous'
         raise InvalidSql(message, sqlstate="42702", span=span_of(part.node), hint="Write the table's name or alias before the column.")
