@@ -304,11 +304,16 @@ class Engine:
         connection.close()
         return engine
 
-    def define(self, name: str, arguments: Sequence[str], result: str, function: Callable[..., pa.Array]) -> None:
-        """Make a function over Arrow arrays callable in SQL, in all connections, until the file is closed; types are DuckDB's names."""
+    def define(
+        self, name: str, arguments: Sequence[str], result: str, function: Callable[..., pa.Array], *, has_effects: bool = False
+    ) -> None:
+        """Make a function over Arrow arrays callable in SQL, in all connections, until the file is closed; types are DuckDB's names.
+
+        One that `has_effects` is called once per row and never while a statement is planned.
+        """
         self._raw.create_function(
             name, function, [duckdb.type(one) for one in arguments], duckdb.type(result), type=PythonUDFType.ARROW,
-            null_handling=FunctionNullHandling.SPECIAL,
+            null_handling=FunctionNullHandling.SPECIAL, side_effects=has_effects,
         )  # fmt: skip
 
     def connect(self) -> Connection:

@@ -10,6 +10,7 @@ from nearshift.catalog import catalog
 from nearshift.catalog.current import CurrentCatalog
 from nearshift.catalog.entities import SchemaEntry
 from nearshift.clock import Clock, SystemClock
+from nearshift.commands.cancelling import STOP_FUNCTION, STOP_TYPES, stopper
 from nearshift.engine import Engine
 from nearshift.errors import UndefinedObject
 from nearshift.events import Events
@@ -88,6 +89,7 @@ class Warehouse:
         current = CurrentCatalog(engine)
         current.reload()
         house = House(engine, current, ticking, sources, admin=admin)
+        engine.define(STOP_FUNCTION, STOP_TYPES, "INTEGER", stopper(house), has_effects=True)
         system = Session(house, admin, DATABASE)
         house.refresher = Refresher(
             engine, ticking, house.translate_view, house.feed_of, lambda name: session_value(system, name), accepts_gaps, strict

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nearshift.commands import (
     access,
     altering,
+    cancelling,
     copying,
     cursors,
     dropping,
@@ -79,6 +80,8 @@ def dispatch(session: Session, statement: st.Statement) -> Result:  # noqa: C901
             return cursors.use_prepared(session, statement)
         case st.Copy() | st.Unload():
             return copying.copy(session, statement)
+        case st.Cancel():
+            return cancelling.cancel(session, statement)
         case st.Recorded():
             return queries.recorded(session, statement)
         case _:

@@ -23,7 +23,7 @@ def need_of(statement: st.Statement) -> Need:
             return Need.SNAPSHOT
         case (
             st.SetParameter() | st.Reset() | st.SetSessionUser() | st.SetTransaction() | st.Show() | st.CloseCursor() | st.Prepare()
-            | st.Deallocate() | st.Execute() | st.Recorded()
+            | st.Deallocate() | st.Execute() | st.Recorded() | st.Cancel()
         ):  # fmt: skip
             return Need.NOTHING
         case st.RefreshMaterializedView() | st.Call() | st.Truncate() | st.Copy():

@@ -32,6 +32,12 @@ def _session(call: Call) -> Value:
     return Value(call.binder.parameter(ParameterSource.SESSION, name, kind), kind)
 
 
+def _stop(call: Call) -> Value:
+    asking = call.binder.parameter(ParameterSource.SESSION, "backend_pid", INTEGER)
+    is_end = "TRUE" if call.name == "pg_terminate_backend" else "FALSE"
+    return Value(f"nearshift_stop_process(CAST({call.values[0].sql} AS INTEGER), {is_end}, {asking})", INTEGER)
+
+
 def _coalesce(call: Call) -> Value:
     values = unify(call.binder, call.values, call.node, "COALESCE")
     kind = values[0].type
@@ -82,6 +88,8 @@ def _extreme(call: Call) -> Value:
 
 FUNCTIONS = (
     *(Function(name, "", kind, _session, f"r_{name.upper()}.html", is_mutable=True) for name, (_, kind) in _SESSION.items()),
+    Function("pg_cancel_backend", "i", INTEGER, _stop, "PG_CANCEL_BACKEND.html", is_mutable=True),
+    Function("pg_terminate_backend", "i", INTEGER, _stop, "PG_TERMINATE_BACKEND.html", is_mutable=True),
     Function("coalesce", "r+", VARCHAR, _coalesce, "r_NVL_function.html"),
     Function("nvl", "r+", VARCHAR, _coalesce, "r_NVL_function.html"),
     Function("nvl2", "rrr", VARCHAR, _nvl2, "r_NVL2.html"),

@@ -10,6 +10,7 @@ from nearshift.sql.parse_programs import drop_routine
 from nearshift.sql.parse_reader import Reader
 from nearshift.sql.parse_tables import is_cascade
 from nearshift.sql.statements import (
+    Cancel,
     CloseCursor,
     Comment,
     Deallocate,
@@ -204,13 +205,12 @@ def analyze(reader: Reader) -> Recorded:
     return Recorded("ANALYZE", reader.text, table)
 
 
-def cancel(reader: Reader) -> Recorded:
+def cancel(reader: Reader) -> Cancel:
     """Read what follows CANCEL ("CANCEL"): a process number and an optional message."""
-    reader.integer()
-    if reader.at_string():
-        reader.advance()
+    process = reader.integer()
+    message = reader.string() if reader.at_string() else None
     reader.finish()
-    return Recorded("CANCEL", reader.text)
+    return Cancel(process, message)
 
 
 def discard(reader: Reader) -> Recorded:

@@ -81,7 +81,7 @@ from nearshift.types import SqlType
 __all__ = [
     "AddColumn", "AddConstraint", "AlterColumnType", "AlterEncoding", "AlterExternalSchema", "AlterMaterializedView", "AlterProcedure",
     "AlterSchema", "AlterStorage", "AlterTable", "AlterTableAction", "AppendFrom", "AppendOption", "Argument", "ArgumentMode",
-    "Authentication", "Begin", "Call", "CloseCursor", "ColumnDefinition", "Comment", "Commit", "ConstraintKind", "Copy",
+    "Authentication", "Begin", "Call", "Cancel", "CloseCursor", "ColumnDefinition", "Comment", "Commit", "ConstraintKind", "Copy",
     "CreateExternalSchema", "CreateFunction", "CreateMaterializedView", "CreateProcedure", "CreateSchema", "CreateTable", "CreateTableAs",
     "CreateView", "Deallocate", "DeclareCursor", "DefaultPrivileges", "Delete", "DistStyle", "Drop", "DropColumn", "DropConstraint",
     "DropRoutine", "Execute", "Explain", "Fetch", "Fragment", "Grant", "GrantRole", "Grantee", "GranteeKind", "GroupChange", "Identity",
@@ -318,8 +318,16 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancel:
+    """CANCEL process ['message']."""
+
+    process: int
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
-    """A statement that is accepted and noted but changes nothing that a query can see: VACUUM, ANALYZE, CANCEL, DISCARD.
+    """A statement that is accepted and noted but changes nothing that a query can see: VACUUM, ANALYZE, DISCARD.
 
     `kind` is the command tag; `table` is set when one was named, `text` is the whole statement.
     """
@@ -332,7 +340,7 @@ class Recorded:
 Statement = (
     Query | SelectInto | Insert | Update | Delete | Merge | Begin | Commit | Rollback | SetParameter | SetSessionUser | SetTransaction
     | Reset | Show | ShowObjects | ShowDefinition | Copy | Unload | Comment | DeclareCursor | Fetch | CloseCursor | Prepare | Execute
-    | Deallocate | Explain | Lock | Recorded | CreateTable | CreateTableAs | AlterTable | CreateView | CreateMaterializedView
+    | Deallocate | Explain | Lock | Cancel | Recorded | CreateTable | CreateTableAs | AlterTable | CreateView | CreateMaterializedView
     | RefreshMaterializedView | AlterMaterializedView | Drop | Truncate | CreateSchema | AlterSchema | CreateExternalSchema
     | AlterExternalSchema | CreateProcedure | CreateFunction | DropRoutine | AlterProcedure | Call | Grant | GrantRole | DefaultPrivileges
     | UserChange | GroupChange | RoleChange
