@@ -11,9 +11,12 @@ _POLICIES: Final = "Row-level security and dynamic data masking are not kept her
 _EXTERNAL: Final = "External tables and functions need AWS Glue, Spectrum or Lambda; load the rows with COPY."
 _DATABASES: Final = "A warehouse here is one file with one database; open another warehouse for another database."
 _IDENTITY: Final = "Users are kept in the warehouse; there are no identity providers."
-_NOT_IN_REDSHIFT: Final = "Redshift does not have it either (see \"Unsupported PostgreSQL features\")."
+_NOT_IN_REDSHIFT: Final = 'Redshift does not have it either (see "Unsupported PostgreSQL features").'
 _SAVEPOINTS: Final = "Redshift has no savepoints; use a NONATOMIC procedure to keep a part of the work."
 _PYTHON: Final = "Redshift ended Python functions on 30 June 2026."
+_FUNCTIONS: Final = "Functions are renamed and given to another owner by dropping and creating them."
+_COLUMN_GRANTS: Final = "Read has_column_privilege() for a column."
+_JOBS: Final = "Files are not watched; schedule a COPY statement."
 _AWS: Final = "It controls a part of the service that exists on AWS only."
 
 _BY_REASON: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
@@ -26,7 +29,7 @@ _BY_REASON: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         _POLICIES,
         (
             "CREATE RLS POLICY", "ALTER RLS POLICY", "DROP RLS POLICY", "ATTACH RLS POLICY", "DETACH RLS POLICY", "CREATE MASKING POLICY",
-            "ALTER MASKING POLICY", "DROP MASKING POLICY", "ATTACH MASKING POLICY", "DETACH MASKING POLICY", "ALTER VIEW",
+            "ALTER MASKING POLICY", "DROP MASKING POLICY", "ATTACH MASKING POLICY", "DETACH MASKING POLICY", "SHOW POLICIES",
         ),
     ),
     (
@@ -34,16 +37,22 @@ _BY_REASON: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         (
             "CREATE EXTERNAL TABLE", "CREATE EXTERNAL FUNCTION", "CREATE OR REPLACE EXTERNAL FUNCTION", "CREATE EXTERNAL VIEW",
             "CREATE OR REPLACE EXTERNAL VIEW", "ALTER EXTERNAL VIEW", "DROP EXTERNAL VIEW", "DROP EXTERNAL TABLE", "ALTER EXTERNAL TABLE",
-            "INSERT EXTERNAL TABLE", "CREATE EXTERNAL PROTECTED VIEW", "CREATE EXTERNAL VOLUME",
+            "CREATE EXTERNAL PROTECTED VIEW", "CREATE EXTERNAL VOLUME", "SHOW EXTERNAL TABLE",
         ),
     ),
     (_DATABASES, ("CREATE DATABASE", "ALTER DATABASE", "DROP DATABASE", "USE")),
-    (_IDENTITY, ("CREATE IDENTITY PROVIDER", "ALTER IDENTITY PROVIDER", "DROP IDENTITY PROVIDER")),
+    (_IDENTITY, ("CREATE IDENTITY PROVIDER", "ALTER IDENTITY PROVIDER", "DROP IDENTITY PROVIDER", "DESC IDENTITY PROVIDER")),
     (_SAVEPOINTS, ("SAVEPOINT", "RELEASE")),
+    (_FUNCTIONS, ("ALTER FUNCTION",)),
+    (_COLUMN_GRANTS, ("SHOW COLUMN GRANTS",)),
+    (_JOBS, ("COPY JOB",)),
     (_PYTHON, ("CREATE LIBRARY", "CREATE OR REPLACE LIBRARY", "DROP LIBRARY")),
     (
         _AWS,
-        ("ALTER SYSTEM", "CREATE TEMPLATE", "CREATE OR REPLACE TEMPLATE", "ALTER TEMPLATE", "DROP TEMPLATE", "SHOW TEMPLATE", "RECOVER"),
+        (
+            "ALTER SYSTEM", "CREATE TEMPLATE", "CREATE OR REPLACE TEMPLATE", "ALTER TEMPLATE", "DROP TEMPLATE", "SHOW TEMPLATE",
+            "SHOW TEMPLATES", "RECOVER",
+        ),
     ),
     (
         _NOT_IN_REDSHIFT,
@@ -53,7 +62,7 @@ _BY_REASON: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "DROP TYPE", "CREATE EXTENSION", "DROP EXTENSION", "CREATE AGGREGATE", "CREATE OPERATOR", "CREATE CAST", "CREATE CONVERSION",
             "CREATE TABLESPACE", "CREATE LANGUAGE", "CREATE SERVER", "CREATE FOREIGN TABLE", "CREATE UNLOGGED TABLE",
             "CREATE RECURSIVE VIEW", "CREATE TEMP VIEW", "CREATE TEMPORARY VIEW", "CREATE TEMP SEQUENCE", "DO", "LISTEN", "NOTIFY",
-            "UNLISTEN", "MOVE", "REASSIGN", "DROP OWNED", "CHECKPOINT", "SECURITY LABEL", "SET CONSTRAINTS", "TABLE", "ALTER FUNCTION",
+            "UNLISTEN", "MOVE", "REASSIGN", "DROP OWNED", "CHECKPOINT", "SECURITY LABEL", "SET CONSTRAINTS", "TABLE", "ALTER VIEW",
         ),
     ),
 )  # fmt: skip
