@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.generate.exhibit_bench import OURS, Exhibit, exhibit_benches
 
 from nearshift.clock import ManualClock
 from nearshift.errors import NearshiftError
 from nearshift.pipeline.bench import Benches
-
-from tests.generate.exhibit_bench import OURS, Exhibit, exhibit_benches
 
 Rows = list[tuple[Any, ...]]
 
