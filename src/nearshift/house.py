@@ -9,8 +9,10 @@ import itertools
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +22,7 @@ from nearshift.catalog.entities import RelationEntry, SchemaEntry, Snapshot
 from nearshift.catalog.lookup import Answers, Lookup
 from nearshift.clock import Clock
 from nearshift.engine import Engine
-from nearshift.errors import NearshiftError
+from nearshift.errors import Cancelled, NearshiftError
 from nearshift.events import Events
 from nearshift.sql.lower import lower
 from nearshift.sql.relations import BindContext, Lowered
@@ -28,6 +30,7 @@ from nearshift.streams.dynamodb import Attribute, scan_items
 from nearshift.streams.kinesis import Access
 from nearshift.streams.reader import Source
 from nearshift.streams.roles import parse_roles
+from nearshift.streams.shared import SharedStream
 from nearshift.values import with_variables
 from nearshift.views.feed import Feed
 from nearshift.views.refresh import Refresher
@@ -82,21 +85,32 @@ class Translations:
 
 
 class Feeds:
-    """The open feeds by streaming view. Safe to share between threads."""
+    """The open feeds by streaming view; those of one stream read it together. Safe to share between threads."""
 
     def __init__(self, sources: SourceFactory, clock: Clock) -> None:
         self._sources = sources
         self._clock = clock
         self._lock = threading.Lock()
         self._feeds: dict[int, Feed] = {}
+        self._streams: dict[tuple[int, str], tuple[SchemaEntry, SharedStream]] = {}
 
     def of(self, view: RelationEntry, schema: SchemaEntry) -> Feed:
         """Return the feed of a streaming view, opening its stream's source the first time."""
         with self._lock:
             feed = self._feeds.get(view.oid)
             if feed is None:
-                feed = self._feeds[view.oid] = Feed(self._sources(schema, view.bases[0][1]), self._clock)
+                feed = self._feeds[view.oid] = Feed(self._share(schema, view.bases[0][1]), self._clock)
             return feed
+
+    def _share(self, schema: SchemaEntry, name: str) -> Source:
+        """Return a share of a stream, opened anew if it was closed or its schema altered since: its address may be another."""
+        found = self._streams.get((schema.oid, name))
+        if found is not None and found[0] == schema:
+            with suppress(Cancelled):
+                return found[1].share()
+        stream = SharedStream(self._sources(schema, name))
+        self._streams[schema.oid, name] = schema, stream
+        return stream.share()
 
     def drop(self, oid: int) -> None:
         """Close the feed of a view that is no more."""
@@ -124,6 +138,7 @@ class House:
         self.translations = Translations()
         self.feeds = Feeds(sources, clock)
         self.admin = admin
+        self.files: Path | None = None  # the folder whose files COPY and UNLOAD may use; the owner chooses it
         self.notes: deque[QueryNote] = deque(maxlen=10_000)
         self.refresher: Refresher  # set by the warehouse, which knows its system session
         self._query_ids = itertools.count(1)

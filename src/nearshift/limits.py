@@ -145,6 +145,8 @@ UNLOAD_FILE_BYTES_DEFAULT: Final = 6_657_199_308
 UNLOAD_FILE_BYTES_MIN: Final = 5 * MIB
 # How long load errors and the history of loads are kept; Redshift keeps seven days of its logs.
 LOAD_HISTORY_DAYS: Final = 7
+# A template handed over in the request itself ("AWS CloudFormation quotas").
+TEMPLATE_BYTES_MAX: Final = 51_200
 
 assert RESULT_BATCH_ROWS <= REFRESH_RECORDS_MAX
 assert GET_RECORDS_COUNT_MAX <= REFRESH_RECORDS_MAX

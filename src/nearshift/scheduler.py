@@ -178,7 +178,8 @@ class Scheduler:
 
         def step(stop: threading.Event) -> float:
             nonlocal failures
-            entry = self._house.current.snapshot.relations.get(view.key)
+            snapshot = self._house.current.snapshot
+            entry = snapshot.relations.get(view.key)
             if entry is None or entry.oid != view.oid:
                 return 1.0
             try:
@@ -192,7 +193,9 @@ class Scheduler:
                 top = min(limits.STREAM_BACKOFF_MS_MAX, limits.STREAM_BACKOFF_MS_MIN * 2 ** min(failures, 10))
                 return self._random.uniform(limits.STREAM_BACKOFF_MS_MIN, top) / 1000
             failures = 0
-            return 0.0 if outcome is not None and not outcome.is_complete else limits.SHARD_READ_INTERVAL_MS / 2000
+            if outcome is not None and not outcome.is_complete:
+                return 0.0
+            return self._house.feed_of(snapshot, entry).pause
 
         def stop() -> None:
             tx.connection.interrupt()

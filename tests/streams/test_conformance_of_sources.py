@@ -33,10 +33,11 @@ from nearshift.streams.reader import ShardReader, Source
 from nearshift.streams.record import END, OLDEST, ShardId, at_time, parse_position
 from nearshift.streams.roles import assume_roles
 from nearshift.streams.shards import plan_shards
+from nearshift.streams.shared import SharedStream
 from nearshift.testing.mock_kafka import MockCluster
 from nearshift.testing.scripted import FaultyCalls, MemoryCalls
 
-Kind = Literal["memory", "faulty", "kinesis", "kafka"]
+Kind = Literal["memory", "faulty", "shared", "kinesis", "kafka"]
 Row = tuple[str, str, str, bytes]  # shard, sequence number, partition key, payload
 
 
@@ -106,6 +107,19 @@ class FaultyBackend(MemoryBackend):
 
     def disturb(self) -> None:
         pass  # it disturbs itself all the time
+
+
+class SharedBackend(FaultyBackend):
+    """All sources of a test read one stream together, and so little is kept that laggards often read for themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared: SharedStream | None = None
+
+    def source(self) -> Source:
+        if self.shared is None:
+            self.shared = SharedStream(super().source(), bytes_max=2_000)
+        return self.shared.share()
 
 
 class KinesisBackend:
@@ -264,6 +278,8 @@ def _backend(kind: Kind, request: pytest.FixtureRequest, monkeypatch: pytest.Mon
             yield MemoryBackend()
         case "faulty":
             yield FaultyBackend()
+        case "shared":
+            yield SharedBackend()
         case "kafka":
             kafka = KafkaBackend(request.getfixturevalue("cluster"), f"s-{time.monotonic_ns()}")
             yield kafka
@@ -276,12 +292,12 @@ def _backend(kind: Kind, request: pytest.FixtureRequest, monkeypatch: pytest.Mon
             kinesis.close()
 
 
-@pytest.fixture(params=["memory", "faulty", "kinesis", "kafka"])
+@pytest.fixture(params=["memory", "faulty", "shared", "kinesis", "kafka"])
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
     yield from _backend(request.param, request, monkeypatch)
 
 
-@pytest.fixture(params=["memory", "faulty", "kinesis"])
+@pytest.fixture(params=["memory", "faulty", "shared", "kinesis"])
 def sharded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sharded]:
     yield from _backend(request.param, request, monkeypatch)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nearshift.streams.checkpoint import Action, Checkpoint, Decision, GapReason, decide_continuity, decide_opening
+from nearshift.streams.checkpoint import Action, Checkpoint, Decision, GapReason, decide_continuity, decide_opening, may_be_forgotten
 from nearshift.streams.reader import Description
 from nearshift.streams.record import END, OLDEST, Batch, Overlap, Position, SequenceNumber, ShardId, after, empty_records
 
@@ -77,3 +77,17 @@ def test_the_edge_of_retention_counts_as_forgotten() -> None:
     edge = checkpoint(caught_up_at=NOW - DAY)
     assert decide_continuity(edge, batch("105"), DAY).action is Action.GAP
     assert decide_continuity(edge, batch("105"), DAY + timedelta(seconds=1)).action is Action.RESUME
+
+
+@pytest.mark.parametrize(
+    ("stored", "is_over"),
+    [
+        (checkpoint(END, NOW - timedelta(hours=49)), True),
+        (checkpoint(END, NOW - timedelta(hours=47)), False),
+        (checkpoint(END), False),
+        (checkpoint(STORED, NOW - timedelta(hours=49)), False),
+        (checkpoint(END, NOW - timedelta(hours=49), identity="stream@0"), False),
+    ],
+)
+def test_the_checkpoint_of_an_ended_shard_goes_when_no_list_can_show_the_shard_again(stored: Checkpoint, is_over: bool) -> None:
+    assert may_be_forgotten(stored, THERE, NOW) is is_over

@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nearshift import limits
 from nearshift.clock import ManualClock
 from nearshift.streams.memory import MemoryStream
 from nearshift.streams.record import Shard, ShardId
-from nearshift.streams.shards import Readiness, plan_forgetting, plan_shards
+from nearshift.streams.shards import IdleShards, Readiness, plan_shards
 
 
 def shard(number: int, *parents: int) -> Shard:
@@ -45,10 +46,6 @@ def test_a_parent_that_is_listed_no_longer_holds_nobody_up() -> None:
     assert readiness([shard(7, 3, 4)]) == {7: Readiness.READABLE}
 
 
-def test_drained_shards_are_forgotten_when_the_stream_has_forgotten_them() -> None:
-    assert plan_forgetting([shard(2), shard(3)], [name(3), name(1), name(0)]) == [name(0), name(1)]
-
-
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=12))
 def test_every_shard_becomes_readable_after_its_parents_whatever_was_split_and_merged(steps: list[tuple[bool, int]]) -> None:
     stream = MemoryStream("s", shards=2, clock=ManualClock())
@@ -67,3 +64,26 @@ def test_every_shard_becomes_readable_after_its_parents_whatever_was_split_and_m
         for each in ready:
             assert set(each.parents) <= set(drained)
         drained.append(ready[-1].id)
+
+
+def test_a_few_idle_shards_are_always_due_and_a_thousand_only_now_and_then() -> None:
+    few, many = IdleShards(), IdleShards()
+    for shards, count in ((few, 4), (many, 1000)):
+        for number in range(count):
+            shards.looked(name(number), 0.0, is_quiet=True)
+            shards.looked(name(number), 100.0, is_quiet=True)
+    assert (few.not_due(100.2), few.pause) == (set(), 0.1)
+    assert len(many.not_due(100.1)) == 1000
+    assert many.pause == 1.0
+    assert many.not_due(100.0 + 1000 / limits.IDLE_LOOKS_PER_SECOND_MAX) == set()
+
+
+def test_a_shard_is_not_idle_while_records_come_or_came_a_moment_ago() -> None:
+    shards = IdleShards()
+    for number in range(1000):
+        shards.looked(name(number), 0.0, is_quiet=True)
+    assert shards.not_due(limits.SHARD_IDLE_SECONDS - 1.0) == set()
+    shards.looked(name(7), 40.0, is_quiet=False)
+    assert name(7) not in shards.not_due(40.0)
+    shards.looked(name(7), 41.0, is_quiet=True)
+    assert name(7) not in shards.not_due(41.5)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from nearshift.clock import ManualClock
@@ -34,13 +36,13 @@ def test_a_quarantine_from_before_kafka_is_replayed(tmp_path: Path) -> None:
 
 
 def _make_old(file: Path) -> None:
-    """Give the file the quarantine of the first version, with a record, and forget the later migrations."""
-    first = importlib.resources.files("nearshift.catalog.migrations").joinpath("0001_catalog.sql").read_text()
-    start = first.index("CREATE TABLE nearshift.quarantine")
+    """Take back what the migrations after the first added, last first, and put a record into the quarantine as the first version did."""
+    later = sorted(p.name for p in importlib.resources.files("nearshift.catalog.migrations").iterdir() if p.name[:4].isdigit())[1:]
     engine = Engine.open(file)
     connection = engine.connect()
-    connection.execute("DROP TABLE nearshift.quarantine")
-    connection.execute(first[start : first.index(";", start)])
+    for name in reversed(later):
+        for undone in reversed(list(_undoing(importlib.resources.files("nearshift.catalog.migrations").joinpath(name).read_text()))):
+            connection.execute(undone)
     connection.execute("DELETE FROM nearshift.migrations WHERE number > 1")
     ((oid,),) = connection.rows("SELECT oid FROM nearshift.relations WHERE name = 'v'")
     now = ManualClock().now().replace(tzinfo=None)
@@ -50,3 +52,8 @@ def _make_old(file: Path) -> None:
     connection.execute("INSERT INTO nearshift.ledger VALUES ($1, 's', 1, 0, 0, 1, 0, 4)", [oid])
     connection.close()
     engine.close()
+
+
+def _undoing(migration: str) -> Iterator[str]:
+    for table, added in re.findall(r"^CREATE TABLE (nearshift\.\w+)|^(ALTER TABLE nearshift\.\w+ ADD COLUMN \w+)", migration, re.MULTILINE):
+        yield f"DROP TABLE {table}" if table else added.replace("ADD COLUMN", "DROP COLUMN")

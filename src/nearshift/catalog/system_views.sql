@@ -61,9 +61,9 @@ FROM nearshift.procedure_uses u JOIN nearshift.procedures p ON p.oid = u.procedu
 JOIN nearshift.relations b ON b.schema_name = u.schema_name AND b.name = u.name
 
 -- pg_catalog.sys_nearshift_ledger
--- schema_name varchar(128), view_name varchar(128), shard_id varchar(128), read_rows bigint, stored_rows bigint, filtered_rows bigint, quarantined_rows bigint, skipped_rows bigint, read_bytes bigint, is_balanced boolean
+-- schema_name varchar(128), view_name varchar(128), shard_id varchar(128), read_rows bigint, stored_rows bigint, filtered_rows bigint, quarantined_rows bigint, skipped_rows bigint, read_bytes bigint, aggregate_rows bigint, user_records bigint, is_balanced boolean
 SELECT r.schema_name, r.name, l.shard_id, l.read_rows, l.stored_rows, l.filtered_rows, l.quarantined_rows, l.skipped_rows, l.read_bytes,
-       l.read_rows = l.stored_rows + l.filtered_rows + l.quarantined_rows + l.skipped_rows
+       l.aggregate_rows, l.user_records, l.read_rows = l.stored_rows + l.filtered_rows + l.quarantined_rows + l.skipped_rows
 FROM nearshift.ledger l JOIN nearshift.relations r ON r.oid = l.relation_oid
 
 -- pg_catalog.sys_nearshift_checkpoint

@@ -10,11 +10,30 @@ is a table of partition keys, 2 one of explicit hash keys, 3 is repeated: the re
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
 _RECORD_FIELD = 3
 _LENGTH_DELIMITED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregates:
+    """How many records are aggregates, and how many user records those hold."""
+
+    rows: int = 0
+    user_records: int = 0
+
+
+def count_aggregates(payloads: pa.Array | pa.ChunkedArray) -> Aggregates:
+    """Return what is aggregated among some binary payloads; looks closer only at those that begin like an aggregate."""
+    suspects = payloads.filter(pc.starts_with(payloads, MAGIC))
+    counts = [found for value in suspects.to_pylist() if (found := count_user_records(value)) is not None]
+    return Aggregates(len(counts), sum(counts))
 
 
 def count_user_records(data: bytes) -> int | None:

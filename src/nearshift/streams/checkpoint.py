@@ -102,5 +102,15 @@ def decide_continuity(checkpoint: Checkpoint | None, batch: Batch, retention: ti
     return Decision(Action.GAP, batch.next, GapReason.EMPTIED if overlap.found is None else GapReason.TRIMMED)
 
 
+def may_be_forgotten(checkpoint: Checkpoint, description: Description, now: datetime) -> bool:
+    """Return whether the checkpoint of a shard that the stream lists no longer can go: it ended, and will not be listed again.
+
+    Twice the retention is left, in case a list of shards was out of date.
+    """
+    if not checkpoint.position.is_end or checkpoint.identity != description.identity or checkpoint.caught_up_at is None:
+        return False
+    return checkpoint.caught_up_at < now - 2 * description.retention
+
+
 def _was_caught_up(checkpoint: Checkpoint, now: datetime, retention: timedelta) -> bool:
     return checkpoint.caught_up_at is not None and checkpoint.caught_up_at > now - retention

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from nearshift import limits
 from nearshift.streams.record import Shard, ShardId
 
 
@@ -50,7 +51,40 @@ def _plan_shard(shard: Shard, known: Collection[ShardId], drained: Collection[Sh
     return ShardPlan(shard, Readiness.PARENT_LISTED if waits_for else Readiness.READABLE, waits_for)
 
 
-def plan_forgetting(listed: Iterable[Shard], drained: Iterable[ShardId]) -> list[ShardId]:
-    """Return the drained shards whose checkpoints may be deleted: the stream lists them no longer, and so never will again."""
-    known = {shard.id for shard in listed}
-    return sorted(shard for shard in drained if shard not in known)
+class IdleShards:
+    """Which shards bring nothing, and when to look at them again: a thousand idle ones must not cost what a thousand busy ones do.
+
+    A shard is idle after SHARD_IDLE_SECONDS without records. All idle shards of a stream together are looked at IDLE_LOOKS_PER_SECOND_MAX
+    times a second, so that up to eight of them are looked at as often as Kinesis allows. Times are monotonic seconds.
+    """
+
+    def __init__(self) -> None:
+        self._last_look: dict[ShardId, float] = {}
+        self._quiet_since: dict[ShardId, float] = {}
+
+    def looked(self, shard: ShardId, now: float, *, is_quiet: bool) -> None:
+        """Note a look at a shard; `is_quiet` when it was at its tip and brought nothing. Safe to call from several threads."""
+        self._last_look[shard] = now
+        if is_quiet:
+            self._quiet_since.setdefault(shard, now)
+        else:
+            self._quiet_since.pop(shard, None)
+
+    @property
+    def interval(self) -> float:
+        """How many seconds lie between two looks at an idle shard, were all quiet ones idle."""
+        return len(self._quiet_since) / limits.IDLE_LOOKS_PER_SECOND_MAX
+
+    @property
+    def pause(self) -> float:
+        """How many seconds a reader of the stream may wait before it looks for shards that are due."""
+        return min(1.0, max(limits.SHARD_READ_INTERVAL_MS / 2000, self.interval / 10))
+
+    def not_due(self, now: float) -> set[ShardId]:
+        """Return the idle shards that were looked at too short a while ago."""
+        interval = self.interval
+        return {
+            shard
+            for shard, since in self._quiet_since.items()
+            if now - since >= limits.SHARD_IDLE_SECONDS and now - self._last_look[shard] < interval
+        }

@@ -25,7 +25,8 @@ from nearshift.transaction import Transaction
 from nearshift.values import set_session_values
 from nearshift.views import streaming
 from nearshift.views.delta import Full, Nothing, Range, decide_range
-from nearshift.views.feed import Feed, Intake
+from nearshift.views.feed import Feed
+from nearshift.views.intake import Intake
 from nearshift.views.replay import Choice, Replayed, put_through
 from nearshift.views.streaming import Rejected, Taken
 
@@ -387,7 +388,7 @@ def _fetch_and_store(
     tx.begin(takes_lane=False)
     stored = streaming.checkpoints(tx.connection, view.oid)
     tx.rollback()
-    intake = feed.fetch(stored, may_go_on=refresher.accepts_gaps)
+    intake = feed.fetch(stored, may_go_on=refresher.accepts_gaps, is_patient=kind == "Auto")
     if not intake.is_worth_a_commit:
         return None
     _take_lane(tx, feed)

@@ -22,10 +22,11 @@ from nearshift.engine import Connection, Engine
 from nearshift.errors import DataError, NearshiftError
 from nearshift.faults import crash_point
 from nearshift.sql.relations import Lowered
+from nearshift.streams.aggregate import count_aggregates
 from nearshift.streams.checkpoint import Checkpoint
 from nearshift.streams.record import RECORD_SCHEMA, ShardId, parse_position
 from nearshift.transaction import Transaction
-from nearshift.views.feed import Intake, ShardIntake
+from nearshift.views.intake import Intake, ShardIntake
 
 BATCH_TABLE = "nearshift_batch"
 REFRESH_TIME = "refresh_time"
@@ -254,14 +255,19 @@ def _move(
         )  # fmt: skip
     if not shard.count:
         return
-    entry = [view.oid, shard.shard, shard.count, shard.count - filtered - bad - skipped, filtered, bad, skipped, shard.payload_bytes]
+    found = count_aggregates(pa.chunked_array([batch.records["kinesis_data"] for batch in shard.batches]))
+    entry = [
+        view.oid, shard.shard, shard.count, shard.count - filtered - bad - skipped, filtered, bad, skipped, shard.payload_bytes,
+        found.rows, found.user_records,
+    ]  # fmt: skip
     if not connection.execute(
         "UPDATE nearshift.ledger SET read_rows = read_rows + $3, stored_rows = stored_rows + $4, filtered_rows = filtered_rows + $5,"
-        " quarantined_rows = quarantined_rows + $6, skipped_rows = skipped_rows + $7, read_bytes = read_bytes + $8"
+        " quarantined_rows = quarantined_rows + $6, skipped_rows = skipped_rows + $7, read_bytes = read_bytes + $8,"
+        " aggregate_rows = aggregate_rows + $9, user_records = user_records + $10"
         " WHERE relation_oid = $1 AND shard_id = $2",
         entry,
     ):
-        connection.execute("INSERT INTO nearshift.ledger VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", entry)
+        connection.execute("INSERT INTO nearshift.ledger VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", entry)
     arrivals = pa.chunked_array([batch.records["approximate_arrival_timestamp"] for batch in shard.batches])
     span = pc.min_max(arrivals).as_py()
     connection.execute(
