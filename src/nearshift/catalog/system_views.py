@@ -39,12 +39,12 @@ def system_relation(schema: str, name: str) -> Relation | None:
 
 @cache
 def views() -> Mapping[tuple[str, str], SystemView]:
-    """Return all system views, read from `system_views.sql` and `postgres_views.sql`.
+    """Return all system views, read from `system_views.sql`, `postgres_views.sql` and `load_views.sql`.
 
     The files hold blocks: a line `-- schema.name`, a line `-- column type, column type, …`, then the query up to the next block.
     """
     folder = importlib.resources.files("nearshift.catalog")
-    texts = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("system_views.sql", "postgres_views.sql"))
+    texts = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("system_views.sql", "postgres_views.sql", "load_views.sql"))
     found: dict[tuple[str, str], SystemView] = {}
     for block in (block for text in texts for block in text.split("\n\n-- ")[1:]):
         head, columns, query = block.split("\n", 2)

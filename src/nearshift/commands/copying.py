@@ -1,71 +1,129 @@
-"""COPY from DynamoDB ("Loading data from an Amazon DynamoDB table"); other sources, and UNLOAD, are refused.
+"""COPY: from DynamoDB tables and their exports, from files in S3, and from files below the folder that the warehouse's owner chose.
 
-Attributes go to the columns of the same name, whatever its case; attributes without a column are dropped, columns without an attribute
-become NULL. Only strings and numbers can be loaded. A page is a temporary relation of text columns for the binder, so the values get the
-checks and errors of an INSERT.
+The rows go in within the caller's transaction; what STL_LOAD_ERRORS and the other views of loads show is written beside it, so that it
+stays when a bad row makes the load fail. Outside a transaction block COPY commits by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from nearshift.catalog.entities import ColumnEntry, RelationEntry
+from nearshift.commands.copying_items import copy_items
 from nearshift.errors import DataError, InvalidSql, NearshiftError, NotSupported, UndefinedObject
 from nearshift.results import Result, Severity
 from nearshift.sql import statements as st
-from nearshift.sql.names import fold, quote
+from nearshift.sql.names import fold
 from nearshift.sql.relations import RelationKind
-from nearshift.streams.dynamodb import Attribute
-from nearshift.types import STRINGS, VARCHAR_BYTES_MAX, varchar
+from nearshift.transfer import inputs, journal, local, s3
+from nearshift.transfer.batches import LoadColumn
+from nearshift.transfer.copying import copy_files
+from nearshift.transfer.loading import Loader, TooManyErrors
+from nearshift.transfer.options import CopyOptions, copy_options
+from nearshift.transfer.places import FoundFile, Place
+from nearshift.values import session_value
 
 if TYPE_CHECKING:
     from nearshift.session import Session
 
-_PAGE = "nearshift$copy"
+_DYNAMODB = "dynamodb://"
 # Accepted because they change nothing here: statistics, compression, credentials.
 _NEUTRAL = frozenset({"IAM_ROLE", "READRATIO", "REGION", "COMPUPDATE", "STATUPDATE", "COMPROWS", "ACCEPTANYDATE", "EXPLICIT_IDS"})
-_KNOWN = _NEUTRAL | {"TRUNCATECOLUMNS", "NOLOAD", "EMPTYASNULL", "BLANKSASNULL", "TRIMBLANKS"}
+_WITH_ITEMS = _NEUTRAL | {"TRUNCATECOLUMNS", "NOLOAD", "EMPTYASNULL", "BLANKSASNULL", "TRIMBLANKS"}
 
 
-def copy(session: Session, statement: st.Copy | st.Unload) -> Result:
-    """Run COPY table FROM 'dynamodb://name'. Outside a transaction block it commits by itself."""
-    if isinstance(statement, st.Unload):
-        raise NotSupported("UNLOAD is not supported yet", hint="Read the rows with a client, or through nearshift.connect(...).arrow().")
+def copy(session: Session, statement: st.Copy) -> Result:
+    """Run COPY table FROM 'source'."""
     source = statement.source
-    if not source.text.startswith("dynamodb://"):
+    if source.text.startswith((s3.SCHEME, local.SCHEME)):
+        return _copy_files(session, statement)
+    if source.text.startswith(_DYNAMODB):
+        return _copy_table(session, statement)
+    hint = "Write COPY … FROM 's3://bucket/prefix', 'dynamodb://table', or 'file://path' below the folder of files."
+    raise NotSupported("COPY reads from Amazon S3, DynamoDB and one local folder only", span=source.span, hint=hint)
+
+
+def place_of(session: Session, address: st.Fragment, access: s3.S3Access) -> Place:
+    """Return the place that an address lies in. Raises NotSupported for another kind of address, or without a folder of files."""
+    if address.text.startswith(s3.SCHEME):
+        return s3.S3Objects(access)
+    if not address.text.startswith(local.SCHEME):
+        raise NotSupported("files are read from and written to Amazon S3 and one local folder only", span=address.span)
+    if session.house.files is None:
         raise NotSupported(
-            "COPY reads DynamoDB tables only so far", span=source.span, hint="Write COPY … FROM 'dynamodb://table' … READRATIO 50."
-        )
+            "local files are switched off", sqlstate="42501", span=address.span,
+            hint="Its owner opens the warehouse with a folder of files: see docs/copy.md.",
+        )  # fmt: skip
+    return local.LocalFiles(session.house.files)
+
+
+def _copy_files(session: Session, statement: st.Copy) -> Result:
+    options = copy_options(statement.options)
+    entry = _target(session, statement)
+    wanted = _columns(session, entry, statement, options)
+    columns = tuple(LoadColumn(one.name, one.type, one.is_nullable) for one in wanted)
+    _check_rights(session, entry, wanted)
+    place = place_of(session, statement.source, options.access)
+    source = statement.source.text
+
+    def load() -> int:
+        assert entry.storage is not None, "a table has storage"
+        journal.forget_old(session.tx.connection, session.house.clock.now())
+        loader = Loader(session.tx.connection, columns, options.errors_max, is_dry=options.is_dry)
+        target = journal.LoadTarget(entry.oid, entry.name, source, options.format.value, columns)
+        is_done = False
+        try:
+            files = _files(place, statement, options)
+            copy_files(files, place, columns, entry.storage, options, loader, session.house.clock, session.check_cancelled)
+            is_done = True
+        finally:
+            now = session.house.clock.now()
+            journal.note_load(session.house.engine.connect(), _actor(session), target, loader.loaded, now, is_done=is_done)
+        bad = loader.loaded.error_count
+        if bad:
+            words = f"Load into table '{entry.name}' completed, {bad} record(s) could not be loaded."
+            words += "  Check 'stl_load_errors' system table for details."
+            session.notice(Severity.INFO, words)
+        return loader.loaded.row_count
+
+    return _run(session, statement, entry, load, changes=not options.is_dry)
+
+
+def _files(place: Place, statement: st.Copy, options: CopyOptions) -> Sequence[FoundFile]:
+    if options.is_manifest:
+        return inputs.files_of_manifest(place, statement.source.text)
+    return inputs.files_with_prefix(place, statement.source.text)
+
+
+def _copy_table(session: Session, statement: st.Copy) -> Result:
     ratio = _read_ratio(statement)
     for name, option in statement.options.items():
-        if name not in _KNOWN:
+        if name not in _WITH_ITEMS:
             raise NotSupported(f"COPY option {name} is not supported for DynamoDB", span=option.span)
-    entry = session.names.relation(statement.table)
-    if entry.kind not in {RelationKind.TABLE, RelationKind.TEMP_TABLE}:
-        raise InvalidSql(f'"{entry.name}" is not a table', sqlstate="42809", span=statement.table.span)
-    wanted = _columns(session, entry, statement)
-    role = statement.options.get("IAM_ROLE")
-    region = statement.options.get("REGION")
-    table = source.text.removeprefix("dynamodb://")
+    entry = _target(session, statement)
+    wanted = _columns(session, entry, statement, None)
+    role, region = statement.options.get("IAM_ROLE"), statement.options.get("REGION")
+    table = statement.source.text.removeprefix(_DYNAMODB)
     pages = session.house.items(table, role.value if role else None, region.value if region else None, ratio)
+    return _run(session, statement, entry, lambda: copy_items(session, entry, wanted, pages, statement.options))
+
+
+def _run(session: Session, statement: st.Copy, entry: RelationEntry, load: Callable[[], int], *, changes: bool = True) -> Result:
+    """Load in a transaction, the caller's or an own one, and tell how many records there were."""
     is_own = not session.tx.is_open
     session.begin_here()
-    count = 0
     try:
-        for page in pages:
-            session.check_cancelled()
-            count += len(page)
-            if page and "NOLOAD" not in statement.options:
-                _load(session, entry, wanted, page, statement)
-    except DataError as error:
+        count = load()
+    except (DataError, TooManyErrors) as error:
         raise NearshiftError(
             f"Load into table '{entry.name}' failed.  Check 'stl_load_errors' system table for details.", sqlstate="XX000",
             detail=error.message, hint=error.hint,
         ) from error  # fmt: skip
-    if entry.kind is RelationKind.TABLE:
+    except NearshiftError as error:
+        error.span = error.span or statement.source.span
+        raise
+    if entry.kind is RelationKind.TABLE and changes:
         session.tx.touch(entry.schema, entry.name)
     if is_own:
         session.tx.commit()
@@ -73,6 +131,28 @@ def copy(session: Session, statement: st.Copy | st.Unload) -> Result:
     session.last_copy = {**session.last_copy, "last_copy_id": session.running.query_id, "last_copy_count": count}
     session.notice(Severity.INFO, f"Load into table '{entry.name}' completed, {count} record(s) loaded successfully.")
     return Result("COPY")
+
+
+def _actor(session: Session) -> journal.Actor:
+    return journal.Actor(
+        session.running.query_id, int(str(session_value(session, "current_user_id"))), session.number, session.tx.number, session.database,
+        session.running.started_at or session.house.clock.now(),
+    )  # fmt: skip
+
+
+def _target(session: Session, statement: st.Copy) -> RelationEntry:
+    entry = session.names.relation(statement.table)
+    if entry.kind not in {RelationKind.TABLE, RelationKind.TEMP_TABLE}:
+        raise InvalidSql(f'"{entry.name}" is not a table', sqlstate="42809", span=statement.table.span)
+    return entry
+
+
+def _check_rights(session: Session, entry: RelationEntry, columns: Sequence[ColumnEntry]) -> None:
+    """COPY needs the right to INSERT ("COPY", required privileges), which the translation of an INSERT checks."""
+    names = ", ".join(_sql_name(one.name) for one in columns)
+    nothing = ", ".join("NULL" for _ in columns)
+    target = f"{_sql_name(entry.schema)}.{_sql_name(entry.name)}" if entry.kind is RelationKind.TABLE else _sql_name(entry.name)
+    session.lower(f"INSERT INTO {target} ({names}) SELECT {nothing}")
 
 
 def _read_ratio(statement: st.Copy) -> int:
@@ -84,66 +164,27 @@ def _read_ratio(statement: st.Copy) -> int:
     return int(option.value)
 
 
-def _columns(session: Session, entry: RelationEntry, statement: st.Copy) -> list[ColumnEntry]:
+def _columns(session: Session, entry: RelationEntry, statement: st.Copy, options: CopyOptions | None) -> list[ColumnEntry]:
+    """Return the columns that the fields of a file go to, in order.
+
+    An identity column that is not GENERATED BY DEFAULT makes its own values unless EXPLICIT_IDS says that the file has them.
+    """
+    takes_ids = options is not None and options.has_explicit_ids
     if not statement.columns:
-        return list(entry.columns)
+        return [one for one in entry.columns if options is None or one.identity is None or one.identity[2] or takes_ids]
     known = {column.name: column for column in entry.columns}
     found = []
     for name in statement.columns:
         folded = fold(name.text, name.is_quoted, session.settings.rules)
         if folded not in known:
             raise UndefinedObject(f'column "{folded}" of relation "{entry.name}" does not exist', sqlstate="42703", span=name.span)
-        found.append(known[folded])
+        column = known[folded]
+        if column in found:
+            raise InvalidSql(f'column "{folded}" specified more than once', sqlstate="42701", span=name.span)
+        if options is not None and column.identity is not None and not column.identity[2] and not takes_ids:
+            raise InvalidSql(f'cannot set an identity column "{folded}" to a value', span=name.span, hint="Say EXPLICIT_IDS.")
+        found.append(column)
     return found
-
-
-def _load(session: Session, entry: RelationEntry, wanted: list[ColumnEntry], page: list[dict[str, Attribute]], statement: st.Copy) -> None:
-    options = statement.options
-    columns: dict[str, list[str | None]] = {column.name.lower(): [] for column in wanted}
-    for item in page:
-        matched: dict[str, str] = {}
-        for name, attribute in item.items():
-            folded = name.lower()
-            if folded not in columns:
-                continue
-            if folded in matched:
-                raise DataError(f'attributes "{matched[folded]}" and "{name}" differ only by case', sqlstate="42701")
-            matched[folded] = name
-            if attribute.kind not in {"S", "N", "NULL"}:
-                raise DataError(f'attribute "{name}" has type {attribute.kind}: only S and N can be loaded', sqlstate="42804")
-            columns[folded].append(_text(attribute.text, options))
-        for folded in columns.keys() - matched.keys():
-            columns[folded].append(None)
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-    temporary = RelationEntry(
-        0, "pg_temp", _PAGE, RelationKind.TEMP_TABLE, session.user,
-        tuple(ColumnEntry(name, varchar(VARCHAR_BYTES_MAX)) for name in columns), quote(_PAGE),
-    )  # fmt: skip
-    names = ", ".join(_sql_name(column.name) for column in wanted)
-    is_cut = "TRUNCATECOLUMNS" in options
-    values = ", ".join(
-        _sql_name(c.name.lower()) if c.type.kind in STRINGS and not is_cut else f"CAST({_sql_name(c.name.lower())} AS {c.type})"
-        for c in wanted
-    )
-    target = f"{_sql_name(entry.schema)}.{_sql_name(entry.name)}" if entry.kind is RelationKind.TABLE else _sql_name(entry.name)
-    session.temporary[_PAGE] = temporary
-    try:
-        text = f"INSERT INTO {target} ({names}) SELECT {values} FROM {_sql_name(_PAGE)}"  # noqa: S608 - names of the catalog, quoted
-        lowered = session.lower(text)
-        with session.tx.connection.registered(_PAGE, table):
-            session.tx.connection.execute(lowered.sql, session.values_for(lowered))
-    finally:
-        del session.temporary[_PAGE]
-
-
-def _text(value: str | None, options: Mapping[str, st.Option]) -> str | None:
-    if value is None:
-        return None
-    if "TRIMBLANKS" in options:
-        value = value.rstrip(" ")
-    if ("EMPTYASNULL" in options and not value) or ("BLANKSASNULL" in options and not value.strip()):
-        return None
-    return value
 
 
 def _sql_name(name: str) -> str:

@@ -21,7 +21,8 @@ BAD_JSON: Final = (1216, "Invalid JSON object")
 NOT_NULL: Final = (1213, "Missing data for not-null field")
 
 _NAMES: Final = {
-    Kind.SMALLINT: "Short", Kind.INTEGER: "Integer", Kind.BIGINT: "Long", Kind.DECIMAL: "Decimal", Kind.REAL: "Float", Kind.DOUBLE: "Double",
+    Kind.SMALLINT: "Short", Kind.INTEGER: "Integer", Kind.BIGINT: "Long", Kind.DECIMAL: "Decimal", Kind.REAL: "Float",
+    Kind.DOUBLE: "Double",
 }  # fmt: skip
 _DIGITS: Final = re.compile(r"\s*[+-]?\d*")
 _NUMBER: Final = re.compile(r"\s*[+-]?\d*\.?\d*(?:[eE][+-]?\d+)?")

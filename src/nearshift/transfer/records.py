@@ -37,7 +37,7 @@ class TextShape:
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One record: its first line, counted from the text's first line as 0, how many it spans, its bytes, and its fields or what is wrong."""
+    """One record: its first line, from the text's first as 0, how many it spans, its bytes, and its fields or what is wrong."""
 
     line: int
     lines: int
@@ -100,7 +100,11 @@ class Records:
                 value, position = found
                 fields.append(value)
             else:
-                return tuple(fields), len(text) if found is _OPEN else position, reasons.OPEN_QUOTE if found is _OPEN else reasons.BAD_QUOTES
+                return (
+                    tuple(fields),
+                    len(text) if found is _OPEN else position,
+                    reasons.OPEN_QUOTE if found is _OPEN else reasons.BAD_QUOTES,
+                )
             if text.startswith(delimiter, position):
                 position += len(delimiter)
                 continue

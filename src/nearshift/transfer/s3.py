@@ -45,9 +45,8 @@ class S3Objects:
         found: list[FoundFile] = []
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
-                for one in page.get("Contents", ()):
-                    if not (one["Key"].endswith("/") and one["Size"] == 0):
-                        found.append(_found(f"{SCHEME}{bucket}/{one['Key']}", one["Size"], one))
+                objects = (one for one in page.get("Contents", ()) if one["Size"] or not one["Key"].endswith("/"))
+                found += [_found(f"{SCHEME}{bucket}/{one['Key']}", one["Size"], one) for one in objects]
         except (ClientError, BotoCoreError) as error:
             raise _refused(prefix, error) from error
         return sorted(found, key=lambda one: one.url)
