@@ -129,7 +129,7 @@ def number_format(call: Call, value: Value, form: str) -> str:
     commas = "TRUE" if "," in whole else "FALSE"
     shown = f"nearshift_sql.number_body(CAST(abs({number}) AS VARCHAR), {digits}, {zeros}, {commas}, {kept})"
     filled = "TRUE" if is_filled else "FALSE"
-    mode = quote_literal(core[1] or core[6] or "")
+    mode = quote_literal(core[1] or ("S after" if core[6] == "S" else core[6] or ""))
     return f"nearshift_sql.number_text({shown}, {number} < 0, {width}, {filled}, {quote_literal(currency)}, {mode})"
 
 

@@ -82,8 +82,9 @@ _FORMATS = (
     "number_body(t, digits, zeros, commas, kept) AS CASE WHEN length(ltrim(split_part(t, '.', 1), '0')) > digits THEN repeat('#', digits) "
     "WHEN commas THEN nearshift_sql.grouped(nearshift_sql.whole_part(t, zeros)) || nearshift_sql.fraction_part(t, kept) "
     "ELSE nearshift_sql.whole_part(t, zeros) || nearshift_sql.fraction_part(t, kept) END",
-    "number_text(body, negative, width, filled, currency, mode) AS CASE WHEN mode = 'MI' THEN "
-    "CASE WHEN filled THEN lpad(currency || body, width - 1, ' ') ELSE currency || body END || CASE WHEN negative THEN '-' WHEN filled THEN ' ' ELSE '' END "
+    "number_text(body, negative, width, filled, currency, mode) AS CASE WHEN mode IN ('MI', 'S after') THEN "
+    "CASE WHEN filled THEN lpad(currency || body, width - 1, ' ') ELSE currency || body END || "
+    "CASE WHEN negative THEN '-' WHEN mode = 'S after' THEN '+' WHEN filled THEN ' ' ELSE '' END "
     "WHEN filled THEN lpad(CASE WHEN negative THEN '-' WHEN mode = 'S' THEN '+' ELSE ' ' END || currency || body, width, ' ') "
     "ELSE CASE WHEN negative THEN '-' WHEN mode = 'S' THEN '+' ELSE '' END || currency || body END",
 )
