@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from nearshift.errors import ConfigurationError
 from nearshift.pipeline.declared import Declared, Dimension, Fact, Generating
+from nearshift.pipeline.remote import RedshiftSettings, check_settings
 
 FILE_NAME: Final = "nearshift.toml"
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
@@ -56,6 +57,7 @@ class Targets(Struct, frozen=True, forbid_unknown_fields=True):
     """The places that the pipeline can be applied to."""
 
     local: LocalTarget = LocalTarget()
+    redshift: RedshiftSettings = RedshiftSettings()
 
 
 class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +142,7 @@ def _check(manifest: Manifest, origin: str) -> None:
     for key, port in (("port", local.port), ("console_port", local.console_port)):
         if not 0 <= port <= 65535:
             refuse(f"targets.local.{key}", "must be a port between 0 and 65535")
+    check_settings(manifest.targets.redshift, manifest.name, origin)
     names = [schedule.name for schedule in manifest.schedules]
     for index, schedule in enumerate(manifest.schedules):
         if not _NAME.match(schedule.name):
