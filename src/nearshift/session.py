@@ -30,7 +30,7 @@ from nearshift.commands import queries
 from nearshift.commands.cursors import Cursor
 from nearshift.commands.dispatching import dispatch
 from nearshift.commands.needs import Need, need_of
-from nearshift.errors import Cancelled, InvalidSql, NearshiftError
+from nearshift.errors import Cancelled, InvalidSql, NearshiftError, PermissionDenied
 from nearshift.house import House
 from nearshift.names import Names
 from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus
@@ -235,6 +235,12 @@ class Session:
     def rights(self) -> Rights:
         """What the current user may do, as the session's transaction sees it."""
         return self.guard.rights(self.user)
+
+    def become(self, user: str) -> None:
+        """Let another user be the session's and the current one (SET SESSION AUTHORIZATION): only for who logged in as a superuser."""
+        if user != self.login_user and not self.guard.rights(self.login_user).is_superuser:
+            raise PermissionDenied(f'permission denied to set session authorization "{user}"', hint="Connect as a superuser.")
+        self.user = self.session_user = self.names.user = user
 
     @contextlib.contextmanager
     def acting_as(self, user: str) -> Iterator[None]:

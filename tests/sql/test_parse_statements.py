@@ -250,7 +250,6 @@ REFUSED: list[tuple[str, type[NearshiftError], str]] = [
     ("set a to", InvalidSql, ""),
     ("set a to ,", InvalidSql, ","),
     ("grant select on t to bob with", InvalidSql, "with"),
-    ("grant create user to role r", NotSupported, "create"),
     ("grant select for tables in schema s to bob", NotSupported, "for"),
     ("create user u", InvalidSql, ""),
     ('drop table ""', InvalidSql, '""'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from nearshift.access.rights import Rights
-from nearshift.catalog.entities import FunctionEntry, RelationEntry, Snapshot
+from nearshift.catalog.entities import FunctionEntry, ProcedureEntry, RelationEntry, Snapshot
 from nearshift.catalog.principals import Securable
 from nearshift.errors import PermissionDenied
 from nearshift.sql.relations import Lowered, RelationKind, Use
@@ -80,3 +80,12 @@ def functions_called(snapshot: Snapshot, calls: frozenset[int]) -> list[Function
         return []
     every = (entry for entries in snapshot.functions.values() for entry in entries)
     return sorted((entry for entry in every if entry.function.oid in calls), key=lambda entry: entry.function.name)
+
+
+def decide_call(own: Rights, procedure: ProcedureEntry) -> PermissionDenied | None:
+    """Return why a user may not call a procedure, or None: its owner, superusers and those granted EXECUTE may."""
+    if not own.may_on_schema("USAGE", procedure.schema):
+        return PermissionDenied(f"permission denied for schema {procedure.schema}")
+    if not own.may("EXECUTE", Securable.PROCEDURE, procedure.oid, procedure.owner):
+        return PermissionDenied(f"permission denied for procedure {procedure.name}")
+    return None

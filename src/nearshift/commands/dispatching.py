@@ -13,6 +13,7 @@ from nearshift.commands import (
     dropping,
     emptying,
     functions,
+    guarding,
     parameters,
     procedures,
     queries,
@@ -27,8 +28,24 @@ if TYPE_CHECKING:
     from nearshift.session import Session
 
 
-def dispatch(session: Session, statement: st.Statement) -> Result:  # noqa: C901 - a table of statements
-    """Run a statement inside the session's open transaction. Raises NearshiftError."""
+# What makes or drops objects that privileges are on.
+_DEFINING = (
+    st.CreateTable, st.CreateTableAs, st.SelectInto, st.CreateView, st.CreateMaterializedView, st.CreateSchema, st.CreateExternalSchema,
+    st.CreateProcedure, st.CreateFunction, st.Drop, st.DropRoutine,
+)  # fmt: skip
+
+
+def dispatch(session: Session, statement: st.Statement) -> Result:
+    """Run a statement inside the session's open transaction, if its user may. Raises NearshiftError."""
+    guarding.check(session, statement)
+    before = session.snapshot
+    result = _run(session, statement)
+    if isinstance(statement, _DEFINING):
+        access.settle(session, before)
+    return result
+
+
+def _run(session: Session, statement: st.Statement) -> Result:  # noqa: C901 - a table of statements
     match statement:
         case st.Query():
             return queries.select(session, statement.text)
@@ -44,7 +61,7 @@ def dispatch(session: Session, statement: st.Statement) -> Result:  # noqa: C901
             return altering.alter_table(session, statement)
         case st.Truncate():
             return emptying.truncate(session, statement)
-        case st.Drop():
+        case st.Drop(kind=kind) if kind not in {st.ObjectKind.USER, st.ObjectKind.GROUP, st.ObjectKind.ROLE}:
             return dropping.drop(session, statement)
         case st.Comment():
             return altering.comment(session, statement)

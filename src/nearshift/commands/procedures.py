@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nearshift.access.deciding import decide_call
 from nearshift.catalog import catalog
 from nearshift.catalog.catalog import Rows
 from nearshift.catalog.entities import ProcedureEntry
 from nearshift.commands import emptying, replaying
+from nearshift.commands.allowing import may_truncate
 from nearshift.commands.assigning import assign
 from nearshift.commands.cursors import rows_cursor
 from nearshift.commands.results import rows_result
@@ -99,7 +101,7 @@ def change_routine(session: Session, statement: st.DropRoutine | st.AlterProcedu
     if isinstance(statement, st.AlterProcedure):
         return _alter(session, statement)
     for routine in statement.routines:
-        entry = _named(session, routine, is_optional=statement.if_exists)
+        entry = named(session, routine, is_optional=statement.if_exists)
         if entry is None:
             session.notice(Severity.INFO, f'Procedure "{routine.name}" does not exist and will be skipped')
             continue
@@ -110,7 +112,7 @@ def change_routine(session: Session, statement: st.DropRoutine | st.AlterProcedu
 
 
 def _alter(session: Session, statement: st.AlterProcedure) -> Result:
-    entry = _named(session, statement.routine, is_optional=False)
+    entry = named(session, statement.routine, is_optional=False)
     assert entry is not None, "a procedure that is not optional is found or raises"
     rules = session.settings.rules
     column, value = (
@@ -125,7 +127,8 @@ def _alter(session: Session, statement: st.AlterProcedure) -> Result:
     return Result("ALTER PROCEDURE")
 
 
-def _named(session: Session, routine: st.Signature, *, is_optional: bool) -> ProcedureEntry | None:
+def named(session: Session, routine: st.Signature, *, is_optional: bool) -> ProcedureEntry | None:
+    """Return the procedure of a signature. Raises UndefinedObject (42883) unless optional, InvalidSql (42725) when it is not unique."""
     found = _candidates(session, routine.name)
     if routine.argument_types is not None:
         wanted = ",".join(kind.kind.value for kind in routine.argument_types)
@@ -143,7 +146,7 @@ def _named(session: Session, routine: st.Signature, *, is_optional: bool) -> Pro
 
 def definition_of(session: Session, routine: st.Signature) -> str:
     """Return the text that makes a procedure again, its header spelled one way ("SHOW PROCEDURE"). Raises as DROP PROCEDURE does."""
-    entry = _named(session, routine, is_optional=False)
+    entry = named(session, routine, is_optional=False)
     assert entry is not None, "a procedure that is not optional is found or raises"
     statement = parse_statement(entry.text)
     assert isinstance(statement, st.CreateProcedure), "a procedure's text creates it"
@@ -163,10 +166,15 @@ def definition_of(session: Session, routine: st.Signature) -> str:
     return f"{head}\nLANGUAGE plpgsql\nAS $_${statement.body}$_$\n"
 
 
-def _all_types(entry: ProcedureEntry) -> str:
+def arguments_of(entry: ProcedureEntry) -> tuple[st.Argument, ...]:
+    """Return a procedure's arguments as it declares them."""
     statement = parse_statement(entry.text)
     assert isinstance(statement, st.CreateProcedure), "a procedure's text creates it"
-    return ",".join(a.type.kind.value for a in statement.arguments)
+    return statement.arguments
+
+
+def _all_types(entry: ProcedureEntry) -> str:
+    return ",".join(a.type.kind.value for a in arguments_of(entry))
 
 
 def _candidates(session: Session, name: QualifiedName) -> list[ProcedureEntry]:
@@ -187,10 +195,11 @@ def compiled(text: str, rules: NameRules) -> CompiledProcedure:
 
 
 @lru_cache(maxsize=1000)
-def _settings_of(text: str) -> tuple[st.Setting, ...]:
+def _header_of(text: str) -> tuple[tuple[st.Setting, ...], bool]:
+    """Return a procedure's SET clauses, and whether it is SECURITY DEFINER."""
     statement = parse_statement(text)
     assert isinstance(statement, st.CreateProcedure), "a procedure's text creates it"
-    return statement.settings
+    return statement.settings, statement.is_security_definer
 
 
 def resolve(session: Session, name: QualifiedName, types: tuple[SqlType, ...]) -> ProcedureEntry:
@@ -281,13 +290,21 @@ def describe_call(
 
 @contextlib.contextmanager
 def _applied(session: Session, entry: ProcedureEntry) -> Iterator[CompiledProcedure]:
-    """Give the compiled procedure while its SET clauses apply."""
+    """Give the compiled procedure while its SET clauses apply, and its owner is the current user if it is SECURITY DEFINER.
+
+    Raises PermissionDenied (42501) when the current user may not call it.
+    """
+    refusal = decide_call(session.rights, entry)
+    if refusal is not None:
+        raise refusal
     before = {}
-    for setting in _settings_of(entry.text):
+    settings, is_definer = _header_of(entry.text)
+    for setting in settings:
         before[setting.name] = session.settings.get(setting.name)
         session.settings.set(setting.name, setting.value)
     try:
-        yield compiled(entry.text, session.settings.rules)
+        with session.acting_as(entry.owner if is_definer else session.user):
+            yield compiled(entry.text, session.settings.rules)
     finally:
         for name, value in before.items():
             session.settings.set(name, value)
@@ -304,7 +321,9 @@ class SessionRunner:
         with self._scoped(scope):
             statement = parse_statement(sql)
             if isinstance(statement, st.Truncate):
-                emptying.empty(self._session, self._session.names.relation(statement.name))
+                entry = self._session.names.relation(statement.name)
+                may_truncate(self._session, entry)
+                emptying.empty(self._session, entry)
                 return Outcome("TRUNCATE")
             result = self._session.dispatch(statement)
             if result.columns is None:

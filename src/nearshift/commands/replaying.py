@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from nearshift.commands.allowing import must_own
 from nearshift.commands.results import rows_result
 from nearshift.errors import InvalidSql, NotSupported, UndefinedObject
 from nearshift.faults import crash_point
@@ -77,6 +78,7 @@ def replay(session: Session, name: QualifiedName, arguments: tuple[Value, ...]) 
     view = session.names.find(schema, own)
     if view is None:
         raise UndefinedObject(f'relation "{written}" does not exist', span=name.span)
+    must_own(session, view)
     found = session.house.refresher.replay(session.tx, view, options.choice, is_dry_run=options.dry_run)
     if is_own:
         session.commit_here()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -39,11 +40,22 @@ _PLURALS: Final = {
     "PROCEDURES": ObjectKind.PROCEDURE,
     "SCHEMAS": ObjectKind.SCHEMA,
 }
+# "System permissions for RBAC", longer ones before their beginnings.
+SYSTEM_PERMISSIONS: Final = tuple(
+    tuple(words.split())
+    for words in (
+        "CREATE USER", "DROP USER", "ALTER USER", "CREATE ROLE", "DROP ROLE", "CREATE SCHEMA", "DROP SCHEMA", "ALTER DEFAULT PRIVILEGES",
+        "ACCESS CATALOG", "ACCESS SYSTEM TABLE", "CREATE TABLE", "DROP TABLE", "ALTER TABLE", "CREATE OR REPLACE FUNCTION",
+        "CREATE OR REPLACE EXTERNAL FUNCTION", "DROP FUNCTION", "CREATE OR REPLACE PROCEDURE", "DROP PROCEDURE", "CREATE VIEW",
+        "DROP VIEW", "CREATE MODEL", "DROP MODEL", "CREATE DATASHARE", "ALTER DATASHARE", "DROP DATASHARE", "CREATE LIBRARY",
+        "DROP LIBRARY", "TRUNCATE TABLE", "ANALYZE", "VACUUM", "CANCEL", "EXPLAIN RLS", "IGNORE RLS", "EXPLAIN MASKING",
+    )
+)  # fmt: skip
 _ROUTINES: Final = (ObjectKind.FUNCTION, ObjectKind.PROCEDURE)
 
 
 def grant(reader: Reader) -> Grant | GrantRole:
-    """Read what follows GRANT ("GRANT"). Raises NotSupported for datashares, models, ASSUMEROLE and system or scoped permissions."""
+    """Read what follows GRANT ("GRANT"). Raises NotSupported for datashares, models, ASSUMEROLE and scoped permissions."""
     found = _grant(reader, is_revoke=False)
     reader.finish()
     return found
@@ -52,9 +64,10 @@ def grant(reader: Reader) -> Grant | GrantRole:
 def revoke(reader: Reader) -> Grant | GrantRole:
     """Read what follows REVOKE ("REVOKE")."""
     found = _grant(reader, is_revoke=True)
-    reader.take("CASCADE", "RESTRICT")
+    word = reader.take("CASCADE", "RESTRICT")
     reader.finish()
-    return found
+    is_cascade = word is not None and word.key == "CASCADE"
+    return replace(found, is_cascade=True) if is_cascade and isinstance(found, Grant) else found
 
 
 def _grant(reader: Reader, *, is_revoke: bool) -> Grant | GrantRole:
@@ -62,11 +75,31 @@ def _grant(reader: Reader, *, is_revoke: bool) -> Grant | GrantRole:
     has_admin = is_revoke and reader.take_words("ADMIN", "OPTION", "FOR")
     if reader.at("ROLE") and not has_option:
         return _grant_role(reader, is_revoke=is_revoke, has_admin=has_admin)
+    permissions = _permissions(reader)
+    if permissions:
+        grantees, has_with = _grantees(reader, is_revoke=is_revoke)
+        return Grant(is_revoke, permissions, ObjectKind.ROLE, (), grantees, has_grant_option=has_option or has_with, is_system=True)
     privileges = _privileges(reader)
     reader.expect("ON")
     kind, objects, routines, is_all = _objects(reader)
     grantees, has_with = _grantees(reader, is_revoke=is_revoke)
     return Grant(is_revoke, privileges, kind, objects, grantees, routines, is_all, has_option or has_with)
+
+
+def _permissions(reader: Reader) -> tuple[Privilege, ...]:
+    """Read permissions to run commands ("System permissions for RBAC"); empty when privileges on objects follow instead."""
+    every = (("ALL", "TO"), ("ALL", "FROM"), ("ALL", "PRIVILEGES", "TO"), ("ALL", "PRIVILEGES", "FROM"))
+    if any(reader.at_words(*words) for words in every):
+        reader.advance()
+        reader.take("PRIVILEGES")
+        return tuple(Privilege(" ".join(words)) for words in SYSTEM_PERMISSIONS)
+    found: list[Privilege] = []
+    while (words := next((words for words in SYSTEM_PERMISSIONS if reader.at_words(*words)), None)) is not None:
+        reader.take_words(*words)
+        found.append(Privilege(" ".join(words)))
+        if not reader.take(","):
+            break
+    return tuple(found)
 
 
 def _grant_role(reader: Reader, *, is_revoke: bool, has_admin: bool) -> GrantRole:
@@ -107,8 +140,7 @@ def _privileges(reader: Reader) -> tuple[Privilege, ...]:
         name = "TEMP" if token.key == "TEMPORARY" else token.key
         columns = reader.parenthesised(reader.name) if reader.at("(") else ()
         if reader.token.kind is TokenKind.WORD and not reader.at("ON", "FOR", "TO"):
-            message = f"system permission {name} {reader.token.key} is not supported"
-            raise NotSupported(message, span=token.span, hint="Grant privileges on objects.")
+            raise NotSupported(f"system permission {name} {reader.token.key} is not supported", span=token.span)
         return Privilege(name, columns)
 
     found = reader.comma_list(privilege)

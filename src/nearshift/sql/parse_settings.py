@@ -259,4 +259,8 @@ def read_grantee(reader: Reader) -> Grantee:
     word = reader.take("GROUP", "ROLE") if reader.peek().kind in (TokenKind.WORD, TokenKind.QUOTED) else None
     if word is None:
         return Grantee(GranteeKind.USER, reader.name())
-    return Grantee(GranteeKind(word.key), reader.name())
+    name = reader.name()
+    if reader.take(":"):  # a role of the system: sys:operator
+        rest = reader.any_name()
+        name = Name(f"{name.text}:{rest.text}", is_quoted=False, span=Span(name.span.start, rest.span.end))
+    return Grantee(GranteeKind(word.key), name)

@@ -126,7 +126,8 @@ class Grant:
     """GRANT or REVOKE of privileges on objects.
 
     `is_all_in_schema`: ALL TABLES/FUNCTIONS/PROCEDURES IN SCHEMA, and `objects` are the schemas. For procedures and functions `routines`
-    is filled and `objects` is empty. `has_grant_option` is WITH GRANT OPTION, or GRANT OPTION FOR in a revoke.
+    is filled and `objects` is empty. `has_grant_option` is WITH GRANT OPTION, or GRANT OPTION FOR in a revoke; `is_cascade` takes along
+    what the receivers granted on. `is_system`: the privileges are permissions to run commands (`CREATE USER`), on no object.
     """
 
     is_revoke: bool
@@ -137,6 +138,8 @@ class Grant:
     routines: tuple[Signature, ...] = ()
     is_all_in_schema: bool = False
     has_grant_option: bool = False
+    is_cascade: bool = False
+    is_system: bool = False
 
 
 @dataclass(frozen=True, slots=True)
