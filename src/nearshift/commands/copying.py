@@ -79,7 +79,7 @@ def _copy_files(session: Session, statement: st.Copy) -> Result:
             is_done = True
         finally:
             now = session.house.clock.now()
-            journal.note_load(session.house.engine.connect(), _actor(session), target, loader.loaded, now, is_done=is_done)
+            journal.note_load(session.house.engine.connect(), actor_of(session), target, loader.loaded, now, is_done=is_done)
         bad = loader.loaded.error_count
         if bad:
             words = f"Load into table '{entry.name}' completed, {bad} record(s) could not be loaded."
@@ -133,7 +133,8 @@ def _run(session: Session, statement: st.Copy, entry: RelationEntry, load: Calla
     return Result("COPY")
 
 
-def _actor(session: Session) -> journal.Actor:
+def actor_of(session: Session) -> journal.Actor:
+    """Return who runs the statement, for the views of loads."""
     return journal.Actor(
         session.running.query_id, int(str(session_value(session, "current_user_id"))), session.number, session.tx.number, session.database,
         session.running.started_at or session.house.clock.now(),

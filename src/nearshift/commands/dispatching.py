@@ -19,6 +19,7 @@ from nearshift.commands import (
     queries,
     schemas,
     tables,
+    unloading,
     views,
 )
 from nearshift.results import Result
@@ -95,8 +96,10 @@ def _run(session: Session, statement: st.Statement) -> Result:  # noqa: C901 - a
             return cursors.use_cursor(session, statement)
         case st.Prepare() | st.Execute() | st.Deallocate():
             return cursors.use_prepared(session, statement)
-        case st.Copy() | st.Unload():
+        case st.Copy():
             return copying.copy(session, statement)
+        case st.Unload():
+            return unloading.unload(session, statement)
         case st.Cancel():
             return cancelling.cancel(session, statement)
         case st.Recorded():

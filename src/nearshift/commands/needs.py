@@ -19,7 +19,7 @@ class Need(Enum):
 def need_of(statement: st.Statement) -> Need:
     """Return what a statement needs."""
     match statement:
-        case st.Query() | st.Explain() | st.DeclareCursor() | st.Fetch() | st.ShowObjects() | st.ShowDefinition():
+        case st.Query() | st.Unload() | st.Explain() | st.DeclareCursor() | st.Fetch() | st.ShowObjects() | st.ShowDefinition():
             return Need.SNAPSHOT
         case (
             st.SetParameter() | st.Reset() | st.SetSessionUser() | st.SetTransaction() | st.Show() | st.CloseCursor() | st.Prepare()

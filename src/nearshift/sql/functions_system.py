@@ -24,6 +24,7 @@ _SESSION: dict[str, tuple[str, SqlType]] = {
     "pg_last_query_id": ("last_query_id", BIGINT), "last_user_query_id": ("last_query_id", BIGINT),
     "pg_last_copy_id": ("last_copy_id", BIGINT),
     "pg_last_copy_count": ("last_copy_count", BIGINT), "pg_last_unload_id": ("last_unload_id", BIGINT),
+    "pg_last_unload_count": ("last_unload_count", BIGINT),
 }  # fmt: skip
 
 

@@ -130,7 +130,7 @@ SESSION_VALUES = (
     "transaction_timestamp",  # SYSDATE: timestamp without zone, microseconds
     "transaction_timestamptz",  # CURRENT_TIMESTAMP, NOW(): timestamp with zone
     "current_date", "current_user", "session_user", "current_user_id", "current_database", "current_schema", "search_path",
-    "backend_pid", "last_query_id", "last_copy_id", "last_copy_count", "last_unload_id", "version",
+    "backend_pid", "last_query_id", "last_copy_id", "last_copy_count", "last_unload_id", "last_unload_count", "version",
     "visible_user_id",  # whose rows of the system's logs are shown; NULL for everybody's
 )  # fmt: skip
 

@@ -137,7 +137,7 @@ class DocumentReader:
     def _text(self, raw: msgspec.Raw, index: int) -> str | None:
         content = bytes(raw)
         first = content[:1]
-        if content == b"null" and not self._is_json[index]:
+        if content == b"null":
             return None
         if first == b'"' and not self._is_json[index]:
             return _STRING.decode(content)
