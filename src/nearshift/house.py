@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from nearshift import limits, storage
+from nearshift.access.redaction import redacted
 from nearshift.catalog.current import CurrentCatalog
 from nearshift.catalog.entities import RelationEntry, SchemaEntry, Snapshot
 from nearshift.catalog.lookup import Answers, Lookup
@@ -54,6 +55,23 @@ class QueryNote:
     ended_at: datetime
     row_count: int
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionNote:
+    """A login, a failed one or the end of a session, for sys_connection_log; `duration` is in microseconds."""
+
+    event: str
+    recorded_at: datetime
+    remote_host: str
+    remote_port: int
+    session: int | None
+    database: str
+    user: str
+    method: str
+    duration: int
+    is_encrypted: bool
+    application: str
 
 
 class Translations:
@@ -140,6 +158,7 @@ class House:
         self.admin = admin
         self.files: Path | None = None  # the folder whose files COPY and UNLOAD may use; the owner chooses it
         self.notes: deque[QueryNote] = deque(maxlen=10_000)
+        self.connection_notes: deque[ConnectionNote] = deque(maxlen=limits.CONNECTION_NOTES_MAX)
         self.refresher: Refresher  # set by the warehouse, which knows its system session
         self._query_ids = itertools.count(1)
         self._sessions: dict[int, Session] = {}
@@ -190,10 +209,6 @@ class House:
         """Return a time zone by its name."""
         return ZoneInfo(name)
 
-    def user_id(self, user: str) -> int:
-        """Return a user's number; the administrator is 1, as on Redshift where `rdsdb` owns the system."""
-        return 1 if user == self.admin else 100
-
     def next_query_id(self) -> int:
         """Return a new query id."""
         return next(self._query_ids)
@@ -204,8 +219,8 @@ class House:
         started = running.started_at or self.clock.now()
         self.notes.append(
             QueryNote(
-                running.query_id, session.user, session.number, session.database, text[:4000], started, self.clock.now(), row_count,
-                error.message if error else None,
+                running.query_id, session.user, session.number, session.database, redacted(text)[:4000], started, self.clock.now(),
+                row_count, error.message if error else None,
             )
         )  # fmt: skip
 

@@ -147,6 +147,13 @@ UNLOAD_FILE_BYTES_MIN: Final = 5 * MIB
 LOAD_HISTORY_DAYS: Final = 7
 # A template handed over in the request itself ("AWS CloudFormation quotas").
 TEMPLATE_BYTES_MAX: Final = 51_200
+# Failed logins of an address before it must wait, for how long at most, when they are forgotten, and how many addresses are remembered.
+LOGIN_FAILURES_FREE: Final = 5
+LOGIN_PAUSE_SECONDS_MAX: Final = 60.0
+LOGIN_FAILURES_SECONDS: Final = 900.0
+LOGIN_ADDRESSES_MAX: Final = 10_000
+# Notes of logins that wait to be written to the file.
+CONNECTION_NOTES_MAX: Final = 10_000
 
 assert RESULT_BATCH_ROWS <= REFRESH_RECORDS_MAX
 assert GET_RECORDS_COUNT_MAX <= REFRESH_RECORDS_MAX

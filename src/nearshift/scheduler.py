@@ -34,6 +34,7 @@ _CUTS = (
     "DELETE FROM nearshift.queries WHERE rowid <= (SELECT max(rowid) FROM nearshift.queries) - $1",
     "DELETE FROM nearshift.refreshes WHERE rowid <= (SELECT max(rowid) FROM nearshift.refreshes) - $1",
     "DELETE FROM nearshift.scans WHERE rowid <= (SELECT max(rowid) FROM nearshift.scans) - $1",
+    "DELETE FROM nearshift.connections WHERE rowid <= (SELECT max(rowid) FROM nearshift.connections) - $1",
     "DELETE FROM nearshift.schedule_runs WHERE rowid <= (SELECT max(rowid) FROM nearshift.schedule_runs) - $1",
 )
 
@@ -313,12 +314,13 @@ class Scheduler:
 
     def _write_notes(self) -> None:
         """Write the notes of ended statements down, and cut histories to their bound."""
-        if not self._house.notes:
+        if not self._house.notes and not self._house.connection_notes:
             return
 
         def act(connection: Rows) -> None:
             for statement in _CUTS:
                 connection.execute(statement, [_HISTORY_ROWS_MAX])
+            self._write_connections(connection)
             while self._house.notes:
                 note = self._house.notes.popleft()
                 connection.execute(
@@ -330,6 +332,17 @@ class Scheduler:
                 )  # fmt: skip
 
         self._within(act, is_patient=False)
+
+    def _write_connections(self, connection: Rows) -> None:
+        while self._house.connection_notes:
+            note = self._house.connection_notes.popleft()
+            connection.execute(
+                "INSERT INTO nearshift.connections VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                [
+                    note.event, _naive(note.recorded_at), note.remote_host, note.remote_port, note.session, note.database, note.user,
+                    note.method, note.duration, note.is_encrypted, note.application,
+                ],
+            )  # fmt: skip
 
     def _within(self, act: Callable[[Rows], object], *, is_patient: bool = True) -> None:
         """Act in a transaction of its own; without patience only if the lane is free now."""

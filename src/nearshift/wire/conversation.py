@@ -15,13 +15,13 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
-from nearshift.errors import InternalError, NearshiftError, NotSupported
+from nearshift.errors import InternalError, NearshiftError, NotSupported, PermissionDenied
 from nearshift.wire import messages as m
 from nearshift.wire import replies
 from nearshift.wire.auth import Caller, Exchange, Method, decide_method, open_exchange
 from nearshift.wire.encode_binary import BinaryForms
 from nearshift.wire.framing import ProtocolViolation
-from nearshift.wire.gate import Gate
+from nearshift.wire.gate import Gate, LoginAttempt, LoginWatch
 from nearshift.wire.output import Buffer, Output
 from nearshift.wire.protocol import Phase, Receiver, Request
 from nearshift.wire.queries import Queries
@@ -64,14 +64,25 @@ class Conversation:
         is_local: bool = True,
         has_tls: bool = False,
         method: Method | None = None,
+        watch: LoginWatch | None = None,
+        address: tuple[str, int] = ("", 0),
+        now: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """Serve whoever sends bytes to `receive`; `method` is how passwords are asked for, None to choose by the client."""
+        """Serve whoever sends bytes to `receive`; `method` is how passwords are asked for, None to choose by the client.
+
+        `watch` hears of the logins of `address`, host and port; `now` gives the seconds by which a session's length is told.
+        """
         self._gate = gate
         self._keys = keys
         self._is_local = is_local
         self._has_tls = has_tls
         self._is_encrypted = False
         self._method = method
+        self._watch = watch
+        self._address = address
+        self._now = now
+        self._attempt: LoginAttempt | None = None
+        self._entered: tuple[object, float] | None = None
         self._receiver = Receiver()
         self._output = Output(send)
         self._startup: Startup | None = None
@@ -130,6 +141,10 @@ class Conversation:
         queries, self._queries = self._queries, None
         if queries is not None:
             queries.end()
+        entered, self._entered = self._entered, None
+        if entered is not None and self._watch is not None and self._attempt is not None:
+            session, since = entered
+            self._watch.left(self._attempt, session, self._now() - since)
 
     # -- requests ------------------------------------------------------------------------------------------------------------------------
 
@@ -224,9 +239,14 @@ class Conversation:
         self._startup = startup
         if startup.version != PROTOCOL_3_0 or startup.unknown_options():
             self._output.put(replies.negotiate_protocol_version(startup.unknown_options()))
+        if self._watch is not None:
+            self._watch.check(self._address[0])
         credential = self._gate.password_of(startup.user)
         caller = Caller(startup.user, self._is_local, self._is_encrypted, startup.is_redshift_driver)
         method = decide_method(credential, caller, self._method)
+        self._attempt = LoginAttempt(
+            startup.user, startup.database, *self._address, method.value, self._is_encrypted, startup.parameters.get("application_name", "")
+        )
         if method is Method.TRUST or credential is None:
             self._let_in(startup)
             return
@@ -237,7 +257,12 @@ class Conversation:
     def _go_on_with_login(self, answer: m.LoginAnswer) -> None:
         assert self._exchange is not None
         assert self._startup is not None
-        reply, is_in = self._exchange.answer(answer.body)
+        try:
+            reply, is_in = self._exchange.answer(answer.body)
+        except PermissionDenied:
+            if self._watch is not None and self._attempt is not None:
+                self._watch.failed(self._attempt)
+            raise
         self._output.put(reply)
         if is_in:
             self._exchange = None
@@ -246,6 +271,9 @@ class Conversation:
     def _let_in(self, startup: Startup) -> None:
         process, secret = self._keys.admit(self)
         session = self._gate.open_session(startup.user, startup.database, startup.settings())
+        if self._watch is not None and self._attempt is not None:
+            self._watch.entered(self._attempt, session)
+            self._entered = session, self._now()
         protocol = startup.redshift_protocol or 0
         self._queries = Queries(session, self._output, protocol, BinaryForms(protocol >= 2, startup.is_redshift_driver))
         self._output.put(replies.AUTHENTICATION_OK)

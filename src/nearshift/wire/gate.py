@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from nearshift.access.passwords import Credential
@@ -60,6 +61,39 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Roll back what is open and free everything. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAttempt:
+    """Who tried to log in, from where, and how they were asked for their proof."""
+
+    user: str
+    database: str
+    address: str
+    port: int
+    method: str
+    is_encrypted: bool
+    application: str
+
+
+class LoginWatch(Protocol):
+    """Who limits attempts to log in, and writes down what came of them. Calls come from many threads."""
+
+    def check(self, address: str) -> None:
+        """Raise PermissionDenied (28000) when this address has to wait before its next attempt."""
+        ...
+
+    def failed(self, attempt: LoginAttempt) -> None:
+        """Take note that the proof was wrong."""
+        ...
+
+    def entered(self, attempt: LoginAttempt, session: object) -> None:
+        """Take note that the client was let in."""
+        ...
+
+    def left(self, attempt: LoginAttempt, session: object, seconds: float) -> None:
+        """Take note that a client who had been let in is gone."""
         ...
 
 

@@ -25,7 +25,7 @@ from nearshift.clock import Clock, SystemClock
 from nearshift.errors import Cancelled, ConfigurationError, InternalError, NearshiftError
 from nearshift.wire.auth import Method
 from nearshift.wire.conversation import Conversation, Step
-from nearshift.wire.gate import Gate
+from nearshift.wire.gate import Gate, LoginWatch
 from nearshift.wire.output import Buffer
 from nearshift.wire.register import Register
 
@@ -67,8 +67,11 @@ class WireServer:
         connections_max: int = limits.WIRE_CONNECTIONS_MAX,
         login_seconds_max: float = limits.WIRE_LOGIN_SECONDS_MAX,
         clock: Clock | None = None,
+        watch: LoginWatch | None = None,
     ) -> None:
         """Listen nowhere yet. Port 0 lets the machine choose; `method` is how passwords are asked for, None to choose by the client.
+
+        `watch` limits attempts to log in and hears of logins.
 
         Raises ConfigurationError when the TLS files cannot be used.
         """
@@ -77,6 +80,7 @@ class WireServer:
         self._port = port
         self._tls = tls.context() if tls is not None else None
         self._method = method
+        self._watch = watch
         self._sockets_max = connections_max + limits.WIRE_CONNECTIONS_SPARE
         self._login_seconds_max = login_seconds_max
         self._clock = clock or SystemClock()
@@ -162,10 +166,10 @@ class WireServer:
                 _log.warning("could not accept a connection", exc_info=True)
                 self._clock.wait(threading.Event(), 0.05)
                 continue
-            self._admit(client, address[0])
+            self._admit(client, (address[0], address[1]))
 
-    def _admit(self, client: socket.socket, address: str) -> None:
-        connection = _Connection(self, client, is_local=_is_loopback(address))
+    def _admit(self, client: socket.socket, address: tuple[str, int]) -> None:
+        connection = _Connection(self, client, address)
         with self._lock:
             is_refused = self._is_stopping or len(self._connections) >= self._sockets_max
             if not is_refused:
@@ -195,16 +199,19 @@ class _PeerGone(Exception):
 class _Connection:
     """A client's socket and the thread that serves it."""
 
-    def __init__(self, server: WireServer, client: socket.socket, *, is_local: bool) -> None:
+    def __init__(self, server: WireServer, client: socket.socket, address: tuple[str, int]) -> None:
         self._server = server
         self._socket = client
         self._conversation = Conversation(
             server._gate,
             server._register,
             self._send,
-            is_local=is_local,
+            is_local=_is_loopback(address[0]),
             has_tls=server._tls is not None,
             method=server._method,
+            watch=server._watch,
+            address=address,
+            now=server._clock.monotonic,
         )
         self._thread = threading.Thread(target=self._serve, name="wire-connection", daemon=True)
 
