@@ -27,31 +27,42 @@ threadsafety = 1
 paramstyle = "format"
 
 
-def connect(path: str | Path | None = None, *, is_started: bool = False) -> Connection:
+def connect(
+    path: str | Path | None = None, *, user: str | None = None, is_started: bool = False, files: str | Path | None = None
+) -> Connection:
     """Open the warehouse of a file or pipeline folder, or one in memory, in this process.
 
-    With `is_started` its auto refreshes run. Raises Conflict (55006) when another process has the file: connect to that server with any
-    PostgreSQL client instead.
+    It is the administrator's connection unless `user` names another one, with that one's privileges; in process nobody is asked for a
+    password. With `is_started` its auto refreshes run. `files` is the folder whose files COPY and UNLOAD may use as `file://…`; of a
+    pipeline folder it is its `data` unless said otherwise. Raises UndefinedObject (28000) for a user that does not exist, Conflict
+    (55006) when another process has the file: connect to that server with any PostgreSQL client instead.
     """
     if isinstance(path, str) and path.split("://", 1)[0] in {"postgresql", "postgres", "redshift"}:
         hint = "Use psycopg or redshift_connector for a running server."
         raise NotSupported("nearshift.connect opens warehouses in this process", hint=hint)
     file = None if path is None else Path(path)
+    folder = None if files is None else Path(files)
     if file is not None and file.is_dir():
+        folder = folder or file / "data"
         file = file / ".nearshift" / "warehouse.duckdb"
         file.parent.mkdir(parents=True, exist_ok=True)
-    warehouse = Warehouse.open(file)
-    if is_started:
-        warehouse.start()
-    return Connection(warehouse)
+    warehouse = Warehouse.open(file, files=folder)
+    try:
+        connection = Connection(warehouse, user)
+        if is_started:
+            warehouse.start()
+    except NearshiftError:
+        warehouse.close()
+        raise
+    return connection
 
 
 class Connection:
     """One session of a warehouse that it owns; closing it closes the warehouse."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, user: str | None = None) -> None:
         self.warehouse = warehouse
-        self._session = warehouse.session()
+        self._session = warehouse.session(user)
         self.notices: list[Notice] = []
         self._session.on_notice = self.notices.append
 

@@ -9,12 +9,13 @@ from types import TracebackType
 from nearshift.catalog import catalog
 from nearshift.catalog.current import CurrentCatalog
 from nearshift.catalog.entities import SchemaEntry
+from nearshift.catalog.principals import UserEntry
 from nearshift.clock import Clock, SystemClock
 from nearshift.commands.cancelling import STOP_FUNCTION, STOP_TYPES, stopper
 from nearshift.engine import Engine
-from nearshift.errors import UndefinedObject
+from nearshift.errors import Conflict, UndefinedObject
 from nearshift.events import Events
-from nearshift.house import House, SourceFactory
+from nearshift.house import ConnectionNote, House, SourceFactory
 from nearshift.scheduler import Schedule, Scheduler
 from nearshift.session import Session
 from nearshift.settings import DEFINITIONS
@@ -62,12 +63,14 @@ class Warehouse:
         threads: int | None = None,
         accepts_gaps: bool = False,
         strict: bool = False,
+        files: Path | None = None,
     ) -> Warehouse:
         """Open or create a warehouse; None means in memory.
 
         `sources` says how a stream under an external schema is reached. With `accepts_gaps` a refresh goes on after records that the
         stream lost, and notes them; else it fails. With `strict` a record on which a streaming view's SELECT fails makes the refresh fail,
-        as Redshift does; else such records go to the quarantine. Raises Conflict (55006) when another process has the file,
+        as Redshift does; else such records go to the quarantine. `files` is the one folder whose files COPY and UNLOAD may use
+        (`file://…`); without it they use none. Raises Conflict (55006) when another process has the file,
         ConfigurationError when it cannot be opened.
         """
         engine = Engine.open(path, memory_limit_mib=memory_limit_mib, threads=threads)
@@ -89,6 +92,7 @@ class Warehouse:
         current = CurrentCatalog(engine)
         current.reload()
         house = House(engine, current, ticking, sources, admin=admin)
+        house.files = files
         engine.define(STOP_FUNCTION, STOP_TYPES, "INTEGER", stopper(house), has_effects=True)
         system = Session(house, admin, DATABASE)
         house.refresher = Refresher(
@@ -114,15 +118,31 @@ class Warehouse:
         is_read_only: bool = False,
         options: Mapping[str, str] | None = None,
     ) -> Session:
-        """Return a new session. Raises UndefinedObject: 3D000 for another database, 28000 for an unknown user."""
+        """Return a new session, of the administrator unless a user is named.
+
+        Raises UndefinedObject: 3D000 for another database, 28000 for an unknown user; Conflict (53300) when the user has too many sessions.
+        """
         if database.lower() != DATABASE:
             raise UndefinedObject(f'database "{database}" does not exist', sqlstate="3D000", hint=f'The database is called "{DATABASE}".')
-        if user is not None and user != self._house.admin:
-            raise UndefinedObject(f'user "{user}" does not exist', sqlstate="28000", hint=f'Connect as "{self._house.admin}".')
-        known = {name: value for name, value in (options or {}).items() if name.lower() in DEFINITIONS}
-        session = Session(self._house, self._house.admin, DATABASE, is_read_only=is_read_only, initial=known)
+        name = user if user is not None else self._house.admin
+        entry = self.user(name)
+        if entry is None:
+            raise UndefinedObject(f'user "{name}" does not exist', sqlstate="28000", hint=f'Connect as "{self._house.admin}".')
+        is_limited = entry.connection_limit is not None and not entry.is_superuser
+        if is_limited and sum(one.login_user == name for one in self._house.sessions()) >= (entry.connection_limit or 0):
+            raise Conflict(f'too many connections for user "{name}"', sqlstate="53300", hint="Close a connection of this user first.")
+        known = {**entry.settings, **{key: value for key, value in (options or {}).items() if key.lower() in DEFINITIONS}}
+        session = Session(self._house, name, DATABASE, is_read_only=is_read_only, initial=known)
         self._house.remember(session)
         return session
+
+    def user(self, name: str) -> UserEntry | None:
+        """Return a user as last committed, or None."""
+        return self._house.current.snapshot.principals.users.get(name)
+
+    def note_connection(self, note: ConnectionNote) -> None:
+        """Remember a login or the end of a session, for sys_connection_log."""
+        self._house.connection_notes.append(note)
 
     def set_source(self, table: str, stream: str) -> None:
         """Remember which DynamoDB table's changes come through a stream, for the picture of the pipeline."""

@@ -24,8 +24,9 @@ class OwnWarehouse:
         self._lock = FolderLock(folder)
         try:
             self._warehouse = Warehouse.open(
-                state_folder(folder) / WAREHOUSE_FILE, accepts_gaps=local.accepts_gaps, strict=local.is_strict
-            )
+                state_folder(folder) / WAREHOUSE_FILE, accepts_gaps=local.accepts_gaps, strict=local.is_strict,
+                files=local.files_below(folder) or folder / "data",
+            )  # fmt: skip
         except BaseException:
             self._lock.release()
             raise

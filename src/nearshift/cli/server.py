@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from nearshift.cli.gate import WarehouseGate, Watch
 from nearshift.cli.running import WAREHOUSE_FILE, FolderLock, Running, forget_running, note_running, state_folder
 from nearshift.clock import Clock, SystemClock
 from nearshift.console import source as console_source
@@ -17,14 +18,13 @@ from nearshift.console.app import create_app
 from nearshift.console.server import ConsoleServer
 from nearshift.dataapi.http import DataApiApp
 from nearshift.dataapi.service import DataApi
-from nearshift.errors import NearshiftError, PermissionDenied
+from nearshift.errors import NearshiftError
 from nearshift.events import Subscription
 from nearshift.pipeline.folder import Pipeline
 from nearshift.pipeline.local import MEMORY, read_schedules
 from nearshift.pipeline.session import SessionConnection
 from nearshift.streams.kinesis import Access, stream_metrics
 from nearshift.warehouse import DATABASE, Schedule, Warehouse
-from nearshift.wire.auth import Credential
 from nearshift.wire.server import WireServer
 
 log = logging.getLogger("nearshift.cli")
@@ -85,11 +85,13 @@ class PipelineServer:
             self._lock = FolderLock(folder)
             local = self._pipeline.manifest.targets.local
             self._warehouse = Warehouse.open(
-                state_folder(folder) / WAREHOUSE_FILE, clock=self._clock, accepts_gaps=local.accepts_gaps, strict=local.is_strict
-            )
+                state_folder(folder) / WAREHOUSE_FILE, clock=self._clock, accepts_gaps=local.accepts_gaps, strict=local.is_strict,
+                files=local.files_below(folder),
+            )  # fmt: skip
             if self._pipeline.manifest.source is not None:
                 self._warehouse.set_source(self._pipeline.manifest.source.table, self._pipeline.manifest.source.stream)
-            self._wire = WireServer(_Gate(self._warehouse, password), listening.host, listening.port)
+            gate, watch = WarehouseGate(self._warehouse, password, self._clock), Watch(self._warehouse, self._clock)
+            self._wire = WireServer(gate, listening.host, listening.port, watch=watch)
             self._wire.start()
             source = _ConsoleSource(self, self._pipeline, self._clock, self._metric_period)
             app = create_app(source, self._pipeline.dashboards, password=password)
@@ -128,23 +130,6 @@ class PipelineServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-class _Gate:
-    """Lets the administrator in, by the password of NEARSHIFT_PASSWORD if there is one. Implements `wire.gate.Gate`."""
-
-    def __init__(self, warehouse: Warehouse, password: str | None) -> None:
-        self._warehouse = warehouse
-        self._credential = Credential.of_password(warehouse.admin, password) if password else None
-
-    def password_of(self, user: str) -> Credential | None:
-        if user != self._warehouse.admin:
-            message = f'user "{user}" does not exist'
-            raise PermissionDenied(message, sqlstate="28P01", hint=f'Connect as "{self._warehouse.admin}".')
-        return self._credential
-
-    def open_session(self, user: str, database: str, options: Mapping[str, str]) -> Any:
-        return self._warehouse.session(user, database, options=options)
 
 
 class _ApiGate:

@@ -32,7 +32,10 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LocalTarget(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where `nearshift serve` listens, whom the command line connects as, and what a refresh does here about bad and lost records."""
+    """Where `nearshift serve` listens, whom the command line connects as, and what a refresh does here about bad and lost records.
+
+    `files` is the folder, from the pipeline's own, whose files every client may COPY and UNLOAD as `file://…`; None switches that off.
+    """
 
     host: str = "127.0.0.1"
     port: int = 5439
@@ -41,11 +44,16 @@ class LocalTarget(Struct, frozen=True, forbid_unknown_fields=True):
     database: str = "dev"
     streaming_errors: Literal["quarantine", "fail"] = "quarantine"
     on_gap: Literal["error", "record"] = "error"
+    files: str | None = None
 
     @property
     def is_strict(self) -> bool:
         """Whether a record on which a streaming view's SELECT fails makes the refresh fail."""
         return self.streaming_errors == "fail"
+
+    def files_below(self, folder: Path) -> Path | None:
+        """Return the folder of files of a pipeline folder."""
+        return None if self.files is None else folder / self.files
 
     @property
     def accepts_gaps(self) -> bool:

@@ -149,6 +149,8 @@ class Bench:
         self.streams: dict[str, MemoryStream] = {}
         self.warehouse: Warehouse | None = None
         self._file = file
+        self._files = file.parent / "files"  # what COPY and UNLOAD may use: UNLOAD makes the files that COPY reads
+        self._files.mkdir(exist_ok=True)
         self._driver = driver
         self._stream = ""
         self._clients: dict[str, Client] = {}
@@ -159,7 +161,7 @@ class Bench:
         """Open the warehouse."""
         self.warehouse = Warehouse.open(
             self._file, clock=self.clock, sources=lambda _schema, name: self._named(name).source(), threads=1,
-            accepts_gaps=self._accepts_gaps,
+            accepts_gaps=self._accepts_gaps, files=self._files,
         )  # fmt: skip
         self._driver.attach(self.warehouse)
 
