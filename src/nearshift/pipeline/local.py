@@ -11,17 +11,17 @@ from nearshift.pipeline.plan import Applied
 from nearshift.pipeline.target import Connection
 
 MEMORY = "nearshift_pipeline.applied_object"
-_SETUP = (
+SETUP = (
     "CREATE SCHEMA IF NOT EXISTS nearshift_pipeline",
     """CREATE TABLE IF NOT EXISTS nearshift_pipeline.applied_object (
          pipeline varchar(128) NOT NULL, ordinal integer NOT NULL, kind varchar(32) NOT NULL, name varchar(4096) NOT NULL,
          fingerprint varchar(64) NOT NULL, definition varchar(65535), applied_at timestamp NOT NULL)""",
 )
-_FOUND = "SELECT kind, name, fingerprint, ordinal FROM nearshift_pipeline.applied_object WHERE pipeline = "
+FIND = "SELECT kind, name, fingerprint, ordinal FROM nearshift_pipeline.applied_object WHERE pipeline = "
 _REMEMBER = """INSERT INTO nearshift_pipeline.applied_object
     (pipeline, ordinal, kind, name, fingerprint, definition, applied_at) VALUES ("""
 _SCHEDULES = "SELECT definition FROM nearshift_pipeline.applied_object WHERE kind = 'SCHEDULE' AND pipeline = "
-_CASE_SENSITIVE = "SET enable_case_sensitive_identifier TO true"
+CASE_SENSITIVE = "SET enable_case_sensitive_identifier TO true"
 _DEFINITION_BYTES_MAX = 65_535
 
 
@@ -35,34 +35,28 @@ class WarehouseTarget:
     def found(self, pipeline: str) -> list[Applied]:
         """Return what was applied of a pipeline, in the order of applying."""
         self._set_up()
-        rows = self._connection.run(_FOUND + literal(pipeline) + " ORDER BY ordinal").rows
+        rows = self._connection.run(FIND + literal(pipeline) + " ORDER BY ordinal").rows
         return [Applied(Kind(kind), name, fingerprint, int(ordinal)) for kind, name, fingerprint, ordinal in rows]
 
     def create(self, pipeline: str, definition: Definition, ordinal: int) -> None:
         """Make the object, or run the statement, and remember it in one transaction. Raises FileError with the place in the folder."""
         self._set_up()
-        self._in_transaction(definition.settings, definition, self._remember(pipeline, definition, ordinal))
+        self._in_transaction(definition.settings, definition, remembering(pipeline, definition, ordinal))
 
     def drop(self, pipeline: str, applied: Applied) -> None:
         """Drop the object, if it is still there, and forget it in one transaction."""
         statements = [f"DROP {applied.kind.drop_keyword} IF EXISTS {applied.name}"] if _has_object(applied.kind) else []
-        self._in_transaction((_CASE_SENSITIVE,), None, [*statements, _forget(pipeline, applied.kind, applied.name)])
+        self._in_transaction((CASE_SENSITIVE,), None, [*statements, forgetting(pipeline, applied.kind, applied.name)])
 
     def forget(self, pipeline: str, applied: Applied) -> None:
         """Forget it without touching anything."""
-        self._connection.run(_forget(pipeline, applied.kind, applied.name))
+        self._connection.run(forgetting(pipeline, applied.kind, applied.name))
 
     def _set_up(self) -> None:
         if not self._is_set_up:
-            for statement in _SETUP:
+            for statement in SETUP:
                 self._connection.run(statement)
             self._is_set_up = True
-
-    def _remember(self, pipeline: str, definition: Definition, ordinal: int) -> list[str]:
-        text = definition.text.encode()[:_DEFINITION_BYTES_MAX].decode("utf-8", "ignore")
-        values = (pipeline, str(ordinal), definition.kind.value, definition.name, definition.fingerprint, text)
-        insert = _REMEMBER + ", ".join(literal(value) for value in values) + ", getdate())"
-        return [_forget(pipeline, definition.kind, definition.name), insert]
 
     def _in_transaction(self, settings: tuple[str, ...], definition: Definition | None, others: list[str]) -> None:
         run = self._connection.run
@@ -89,7 +83,16 @@ def _has_object(kind: Kind) -> bool:
     return kind not in {Kind.STATEMENT, Kind.SCHEDULE}
 
 
-def _forget(pipeline: str, kind: Kind, name: str) -> str:
+def remembering(pipeline: str, definition: Definition, ordinal: int) -> list[str]:
+    """Return the statements that write down what was applied."""
+    text = definition.text.encode()[:_DEFINITION_BYTES_MAX].decode("utf-8", "ignore")
+    values = (pipeline, str(ordinal), definition.kind.value, definition.name, definition.fingerprint, text)
+    insert = _REMEMBER + ", ".join(literal(value) for value in values) + ", getdate())"
+    return [forgetting(pipeline, definition.kind, definition.name), insert]
+
+
+def forgetting(pipeline: str, kind: Kind, name: str) -> str:
+    """Return the statement that forgets it."""
     same = [one for one in Kind if one.is_relation] if kind.is_relation else [kind]
     kinds = ", ".join(literal(one.value) for one in same)
     head = "DELETE FROM nearshift_pipeline.applied_object WHERE pipeline = "
