@@ -18,7 +18,7 @@ from nearshift.types import STRINGS, Kind, SqlType
 
 # 127 bytes is the longest name ("Names and identifiers"); the longest name made of a load's puts 17 characters around it.
 _NAME: Final = re.compile(r"^[a-z_][a-z0-9_]{0,99}$")
-_TAKEN: Final = frozenset({
+TAKEN: Final = frozenset({
     "refresh_time", "shard_id", "sequence_number", "event_id", "change_us", "key_hash", "key_check", "pk", "sk", "is_removed", "is_expired",
     "reject_reason", "changed_at", "loaded_at", "place", "valid_from", "valid_to", "is_current", "version", "cut_version",
     "image_hash", "hash_before",
@@ -182,7 +182,7 @@ def _list(declared: DeclaredList, columns: tuple[Column, ...], key: str) -> Nest
 def _conditions(declared: Declared, key: str, source: Source) -> tuple[str, ...]:
     if declared.sort_key is not None and declared.sort_key_begins is not None:
         _refuse(f"{key}.sort_key_begins", "stands beside sort_key", "Keep one of the two.")
-    if source.sort_key is None and (declared.sort_key is not None or declared.sort_key_begins is not None):
+    if source.sort_key is None and (declared.sort_key is not None or declared.sort_key_begins is not None or declared.sort_key_begins_not):
         _refuse(f"{key}.sort_key", "the table has no sort key", "Name it in [source] as sort_key.")
     found = []
     if declared.partition_key_begins is not None:
@@ -191,6 +191,7 @@ def _conditions(declared: Declared, key: str, source: Source) -> tuple[str, ...]
         found.append(f"c.sk = {literal(declared.sort_key)}")
     if declared.sort_key_begins is not None:
         found.append(f"left(c.sk, {len(declared.sort_key_begins)}) = {literal(declared.sort_key_begins)}")
+    found += [f"left(c.sk, {len(text)}) <> {literal(text)}" for text in declared.sort_key_begins_not]
     if "remove" not in declared.deleted_by and "expiry" not in declared.deleted_by:
         found.append("NOT c.is_removed")
     elif "expiry" not in declared.deleted_by:
@@ -202,7 +203,7 @@ def _conditions(declared: Declared, key: str, source: Source) -> tuple[str, ...]
 
 def _column(declared: DeclaredColumn, key: str, source: Source) -> Column:
     _check_name(f"{key}.name", declared.name)
-    if declared.name in _TAKEN:
+    if declared.name in TAKEN:
         _refuse(f"{key}.name", f'"{declared.name}" is a column of every load', "Choose another name.")
     type_text, type_ = _type(declared.type, f"{key}.type")
     if (declared.path is None) == (declared.key is None):
@@ -231,9 +232,7 @@ def _type(text: str, key: str) -> tuple[str, SqlType]:
     return " ".join(text.lower().split()), columns[0].type
 
 
-def _from_path(
-    path: str | tuple[str, ...], type_text: str, type_: SqlType, key: str, root: str = "c.new_image"
-) -> tuple[str, str | None]:
+def _from_path(path: str | tuple[str, ...], type_text: str, type_: SqlType, key: str, root: str = "c.new_image") -> tuple[str, str | None]:
     parts = tuple(path.split(".")) if isinstance(path, str) else path
     if not parts or not all(parts):
         _refuse(key, "a part of the path is empty", 'Write it as DynamoDB writes the value: "address.M.zip.S".')

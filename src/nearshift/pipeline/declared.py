@@ -45,7 +45,8 @@ class DeclaredList(Struct, frozen=True, forbid_unknown_fields=True):
 class Declared(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What facts and dimensions have in common.
 
-    `sort_key`, `sort_key_begins` and `partition_key_begins` say which items it is made of: keys only, since a removal has nothing else.
+    `sort_key`, `sort_key_begins`, `sort_key_begins_not` and `partition_key_begins` say which items it is made of: keys only, since a
+    removal has nothing else.
     `deleted_by` is what takes a row away: `remove` by a request, `expiry` by DynamoDB's time to live. `local` and `aws` are when it loads.
     """
 
@@ -55,6 +56,7 @@ class Declared(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     view: str | None = None
     sort_key: str | None = None
     sort_key_begins: str | None = None
+    sort_key_begins_not: tuple[str, ...] = ()
     partition_key_begins: str | None = None
     deleted_by: tuple[DeletedBy, ...] = ("remove", "expiry")
     local: str | None = None
