@@ -142,8 +142,10 @@ FROM nearshift.relations r JOIN nearshift.view_states v ON v.relation_oid = r.oi
 
 -- pg_catalog.svv_mv_dependency
 -- database_name char(128), schema_name char(128), name char(128), dependent_database_name char(128), dependent_schema_name char(128), dependent_name char(128)
-SELECT 'dev', d.base_schema, d.base_name, 'dev', r.schema_name, r.name
-FROM nearshift.dependencies d JOIN nearshift.relations r ON r.oid = d.relation_oid WHERE r.kind IN ('streaming materialized view', 'materialized view')
+SELECT 'dev', r.schema_name, r.name, 'dev', d.base_schema, d.base_name
+FROM nearshift.dependencies d JOIN nearshift.relations r ON r.oid = d.relation_oid
+JOIN nearshift.relations b ON b.schema_name = d.base_schema AND b.name = d.base_name AND b.kind LIKE '%materialized view'
+WHERE r.kind LIKE '%materialized view'
 
 -- pg_catalog.stv_mv_deps
 -- db_name char(128), schema char(128), name char(128), ref_schema char(128), ref_name char(128)
