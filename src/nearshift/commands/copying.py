@@ -150,10 +150,11 @@ def _target(session: Session, statement: st.Copy) -> RelationEntry:
 
 def _check_rights(session: Session, entry: RelationEntry, columns: Sequence[ColumnEntry]) -> None:
     """COPY needs the right to INSERT ("COPY", required privileges), which the translation of an INSERT checks."""
-    names = ", ".join(_sql_name(one.name) for one in columns)
-    nothing = ", ".join("NULL" for _ in columns)
+    plain = [one for one in columns if one.identity is None]
+    names = ", ".join(_sql_name(one.name) for one in plain)
+    values = f"({names}) SELECT {', '.join('NULL' for _ in plain)}" if plain else "DEFAULT VALUES"
     target = f"{_sql_name(entry.schema)}.{_sql_name(entry.name)}" if entry.kind is RelationKind.TABLE else _sql_name(entry.name)
-    session.lower(f"INSERT INTO {target} ({names}) SELECT {nothing}")
+    session.lower(f"INSERT INTO {target} {values}")
 
 
 def _read_ratio(statement: st.Copy) -> int:

@@ -57,6 +57,7 @@ def unload(session: Session, statement: st.Unload) -> Result:
         error.span = error.span or statement.destination.span
         raise
     finally:
+        unloader.close()
         now = session.house.clock.now()
         journal.note_unload(session.house.engine.connect(), actor_of(session), shape, unloader.files, now, message)
     count = sum(file.rows for file in unloader.files)

@@ -5,13 +5,14 @@ Source pages: "COPY" with its parameter pages; docs/copy.md has the table of thi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from nearshift import limits
-from nearshift.errors import InvalidSql, NotSupported
+from nearshift.errors import InvalidSql, NearshiftError, NotSupported
 from nearshift.sql.statements import Option
 from nearshift.transfer import authorization
 from nearshift.transfer.columnar import ColumnarRules
@@ -103,7 +104,7 @@ def copy_options(options: Mapping[str, Option]) -> CopyOptions:
                         _replacement(options)),
         values=_values(options, found),
         columnar=ColumnarRules(word, "FILLRECORD" in options, "SERIALIZETOJSON" in options, "TRUNCATECOLUMNS" in options),
-        widths=parse_widths(options["FIXEDWIDTH"].value or "") if "FIXEDWIDTH" in options else (),
+        widths=widths_of(options),
         json=_value(options, "JSON") or "auto",
         errors_max=None if "IGNOREALLERRORS" in options else max(_number(options, "MAXERROR", 0, limits.COPY_ERRORS_MAX) or 0, 1),
         is_dry="NOLOAD" in options,
@@ -149,6 +150,25 @@ def compression_of(options: Mapping[str, Option], known: Mapping[str, Compressio
     return known[named[0]] if named else Compression.NONE
 
 
+def widths_of(options: Mapping[str, Option]) -> tuple[int, ...]:
+    """Return the widths that FIXEDWIDTH names, none without it. Raises InvalidSql."""
+    option = options.get("FIXEDWIDTH")
+    if option is None:
+        return ()
+    with at_option(option):
+        return parse_widths(option.value or "")
+
+
+@contextmanager
+def at_option(option: Option) -> Iterator[None]:
+    """Let errors raised inside point to an option."""
+    try:
+        yield
+    except NearshiftError as error:
+        error.span = error.span or option.span
+        raise
+
+
 def _encoding(options: Mapping[str, Option]) -> str:
     option = options.get("ENCODING")
     word = (option.value or "").upper().replace("-", "").replace("_", "") if option is not None else "UTF8"
@@ -189,7 +209,8 @@ def _values(options: Mapping[str, Option], found: FileFormat) -> ValueRules:
         if text is not None and text.lower() in {"auto", *({"epochsecs", "epochmillisecs"} if name == "TIMEFORMAT" else set())}:
             formats[name] = text.lower()
         elif text is not None:
-            strptime_format(text)
+            with at_option(options[name]):
+                strptime_format(text)
             formats[name] = text
     null_as = _value(options, "NULL")
     return ValueRules(

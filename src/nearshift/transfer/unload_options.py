@@ -11,8 +11,7 @@ from nearshift import limits
 from nearshift.errors import InvalidSql
 from nearshift.sql.statements import Option
 from nearshift.transfer import authorization
-from nearshift.transfer.fixedwidth import parse_widths
-from nearshift.transfer.options import compression_of
+from nearshift.transfer.options import compression_of, widths_of
 from nearshift.transfer.reading import Compression
 from nearshift.transfer.s3 import S3Access
 
@@ -107,7 +106,7 @@ def unload_options(options: Mapping[str, Option]) -> UnloadOptions:
         adds_quotes="ADDQUOTES" in options,
         escapes="ESCAPE" in options,
         has_header="HEADER" in options,
-        widths=parse_widths(options["FIXEDWIDTH"].value or "") if "FIXEDWIDTH" in options else (),
+        widths=widths_of(options),
         partition_by=tuple((partitions.value or "").split(",")) if partitions is not None else (),
         includes_partitions="INCLUDE" in options,
         manifest=kind,

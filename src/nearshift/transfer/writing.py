@@ -73,6 +73,10 @@ class _File:
             self._parquet.write_table(pa.Table.from_batches(self._pending), row_group_size=limits.MIB)
         self._pending, self._pending_bytes = [], 0
 
+    def close(self) -> None:
+        """Give the file up; harmless when it is finished."""
+        self._content.close()
+
     def finish(self, place: Place, url: str) -> int:
         """Bring the file to its place; return its size."""
         if self._parquet is not None:
@@ -83,7 +87,7 @@ class _File:
         size = self._content.tell()
         self._content.seek(0)
         place.put(url, cast("Any", self._content))
-        self._content.close()
+        self.close()
         return size
 
 
@@ -183,6 +187,12 @@ class Unloader:
         self.files.append(UnloadedFile(url, self._started_at, self._clock.now(), self._file.rows, size))
         self._file = None
         self._number += 1
+
+    def close(self) -> None:
+        """Give up the file that is being written, if any."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _folder_of(self, values: Sequence[str | None]) -> str:
         parts = [f"{name}={_escaped(value)}" for name, value in zip(self._options.partition_by, values, strict=True)]
