@@ -27,6 +27,11 @@ def view_name(schema: str, name: str) -> str:
     return f"{quote(schema)}.{quote(f'mv_tbl__{name}__0')}"
 
 
+def temporary_name(name: str) -> str:
+    """Return the quoted DuckDB name of a temporary table."""
+    return f"temp.main.{quote(name)}"
+
+
 def create_table(storage: str, columns: Iterable[ColumnEntry], defaults: dict[str, str], *, is_temporary: bool = False) -> str:
     """Return CREATE TABLE; `defaults` are DuckDB expressions by column. SUPER is compressed with ZSTD."""
     parts = []

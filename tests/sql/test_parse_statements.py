@@ -137,7 +137,7 @@ ACCEPTED: list[tuple[str, type]] = [
     ("lock table a, b in access exclusive mode", s.Lock),
     ("vacuum full t to 99 percent boost", s.Recorded),
     ("analyze verbose t (a, b) predicate columns", s.Recorded),
-    ("cancel 123 'too long'", s.Recorded),
+    ("cancel 123 'too long'", s.Cancel),
     ("discard all", s.Recorded),
     ("grant select (a, b), insert on table t, s.u to bob, group g, role r, public with grant option", s.Grant),
     ("grant all privileges on all tables in schema s to bob", s.Grant),

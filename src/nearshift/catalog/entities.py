@@ -105,7 +105,7 @@ class RelationEntry:
             self.schema,
             self.name,
             self.kind,
-            tuple(Column(c.name, c.type, c.is_nullable) for c in self.columns),
+            tuple(Column(c.name, c.type, c.is_nullable, c.identity is not None and not c.identity[2]) for c in self.columns),
             source or self.storage or "",
             self.storage if is_writable else None,
         )

@@ -100,13 +100,14 @@ def _drop_schema(session: Session, name: st.QualifiedName, *, if_exists: bool, i
     inside = [r for r in session.snapshot.relations.values() if r.schema == folded]
     readers = [r for r in session.snapshot.relations.values() if any(base[0] == folded for base in r.bases)]
     procedures = [p for found in session.snapshot.procedures.values() for p in found if p.schema == folded]
-    if (inside or readers or procedures) and not is_cascade:
-        first = next(iter([*inside, *readers]), None)
+    functions = [f.function for found in session.snapshot.functions.values() for f in found if f.function.schema == folded]
+    if (inside or readers or procedures or functions) and not is_cascade:
+        first = next(iter([*(r.name for r in [*inside, *readers]), *(f.name for f in functions)]), None)
         raise Conflict(
             f"cannot drop schema {folded} because other objects depend on it",
             sqlstate="2BP01",
             span=name.span,
-            detail=f"{first.name} depends on schema {folded}." if first else f"procedure {procedures[0].name} is in it.",
+            detail=f"{first} depends on schema {folded}." if first else f"procedure {procedures[0].name} is in it.",
             hint="Use DROP SCHEMA ... CASCADE to drop them too.",
         )
     for relation in [*inside, *readers]:
@@ -114,7 +115,13 @@ def _drop_schema(session: Session, name: st.QualifiedName, *, if_exists: bool, i
             drop_relation(session, relation, is_cascade=True, name=name)
     for procedure in procedures:
         catalog.drop_procedure(session.tx.connection, procedure)
+    called = {function.oid for function in functions}
+    for view in [v for v in session.snapshot.relations.values() if called & set(v.attributes.get("calls", ()))]:
+        if view.key in session.snapshot.relations and not view.attributes.get("late_binding"):
+            drop_relation(session, view, is_cascade=True, name=name)
+    for function in functions:
+        catalog.drop_function(session.tx.connection, function.oid)
     if schema.source is None:
-        session.tx.connection.execute(storage.drop_schema(folded))
+        session.tx.connection.execute(storage.drop_schema(str(schema.options.get("storage", folded))))
     catalog.drop_schema(session.tx.connection, folded)
     session.tx.touch_catalog()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from nearshift import limits, storage
 from nearshift.catalog import catalog
 from nearshift.catalog.entities import RESERVED_SCHEMAS, SchemaEntry
+from nearshift.commands.depending import can_be_read
+from nearshift.commands.tables import storage_schema
 from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
 from nearshift.results import Result, Severity
 from nearshift.sql import statements as st
@@ -52,10 +54,14 @@ def _create(session: Session, statement: st.CreateSchema) -> Result:
     folded = _fold(session, name)
     if not _is_taken(session, name, folded, if_not_exists=statement.if_not_exists):
         connection = session.tx.connection
-        connection.execute(storage.create_schema(folded))
+        oid = catalog.next_oid(connection)
         owner = _fold(session, statement.owner) if statement.owner else session.user
         options = {"quota": statement.quota} if statement.quota else {}
-        catalog.add_schema(connection, SchemaEntry(catalog.next_oid(connection), folded, owner, None, options))
+        taken = {storage_schema(session.snapshot, name) for name in session.snapshot.schemas}
+        if folded in taken:
+            options["storage"] = f"{folded}${oid}"  # a schema of that name was renamed, and its storage was not
+        connection.execute(storage.create_schema(options.get("storage", folded)))
+        catalog.add_schema(connection, SchemaEntry(oid, folded, owner, None, options))
         session.tx.touch_catalog()
     return Result("CREATE SCHEMA")
 
@@ -101,16 +107,52 @@ def _alter(session: Session, statement: st.AlterSchema) -> Result:
     if folded not in session.snapshot.schemas:
         raise UndefinedObject(f'schema "{folded}" does not exist', sqlstate="3F000", span=statement.name.span)
     match statement.action:
-        case st.RenameTo():
-            raise NotSupported("ALTER SCHEMA … RENAME is not supported", span=statement.name.span, hint="Create the objects anew.")
+        case st.RenameTo(name=new):
+            _rename(session, session.snapshot.schemas[folded], new, statement.name)
         case st.OwnerTo(owner=owner):
             session.tx.connection.execute(
                 "UPDATE nearshift.schemas SET owner = $2 WHERE name = $1", [folded, _fold(session, owner)]
             )
-        case st.SetQuota():
+        case st.SetQuota(quota=quota):
+            options = {**session.snapshot.schemas[folded].options, "quota": quota}
+            catalog.set_schema_options(session.tx.connection, folded, options)
             session.notice(Severity.INFO, "quotas are noted and not enforced")
     session.tx.touch_catalog()
     return Result("ALTER SCHEMA")
+
+
+_RENAMED = (
+    "UPDATE nearshift.relations SET schema_name = $2 WHERE schema_name = $1",
+    "UPDATE nearshift.procedures SET schema_name = $2 WHERE schema_name = $1",
+    "UPDATE nearshift.procedure_uses SET schema_name = $2 WHERE schema_name = $1",
+    "UPDATE nearshift.functions SET schema_name = $2 WHERE schema_name = $1",
+    "UPDATE nearshift.dependencies SET base_schema = $2 WHERE base_schema = $1",
+    "UPDATE nearshift.schemas SET name = $2 WHERE name = $1",
+)
+
+
+def _rename(session: Session, schema: SchemaEntry, new: st.Name, name: st.Name) -> None:
+    """RENAME TO: objects move in the catalog, their storage stays. Raises NotSupported when a view names the schema in its query."""
+    fresh = _fold(session, new)
+    _is_taken(session, new, fresh, if_not_exists=False)
+    connection = session.tx.connection
+    if schema.source is None and "storage" not in schema.options:
+        catalog.set_schema_options(connection, schema.name, {**schema.options, "storage": schema.name})
+    for view in session.snapshot.relations.values():
+        path = list(view.attributes.get("search_path", ()))
+        if schema.name in path:
+            changed = [fresh if one == schema.name else one for one in path]
+            catalog.set_attributes(connection, view.oid, {**view.attributes, "search_path": changed})
+    for statement in _RENAMED:
+        connection.execute(statement, [schema.name, fresh])
+    session.tx.touch_catalog()
+    for view in session.snapshot.relations.values():
+        touches = view.schema == fresh or any(base[0] == fresh for base in view.bases)
+        if view.definition is not None and touches and not view.attributes.get("late_binding") and not can_be_read(session, view):
+            raise NotSupported(
+                f'schema "{schema.name}" cannot be renamed while a view names it', span=name.span,
+                detail=f'View "{view.schema}.{view.name}" has the schema in its query.', hint="Drop the view and create it again.",
+            )  # fmt: skip
 
 
 def _alter_external(session: Session, statement: st.AlterExternalSchema) -> Result:

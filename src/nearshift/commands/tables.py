@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nearshift import storage
 from nearshift.catalog import catalog
-from nearshift.catalog.entities import ColumnEntry, RelationEntry
+from nearshift.catalog.entities import ColumnEntry, RelationEntry, Snapshot
+from nearshift.commands.constraints import declared, written
 from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
 from nearshift.results import Result, Severity
 from nearshift.sql import statements as st
@@ -32,21 +33,26 @@ def create_table(session: Session, statement: st.CreateTable) -> Result:
         columns[like.position : like.position] = [dataclasses.replace(c, identity=None, comment=None) for c in copied]
     check_columns(columns, statement.name)
     attributes = storage_attributes(statement.storage, [c.name for c in columns])
+    for like in statement.likes:
+        attributes |= _inherited(session, like, attributes)
     for definition in statement.columns:
         name = fold(definition.name.text, definition.name.is_quoted, rules)
         if definition.is_dist_key:
             attributes |= {"diststyle": "KEY", "distkey": name}
         if definition.is_sort_key:
             attributes["sortkey"] = [*attributes.get("sortkey", []), name]
-        if definition.is_primary_key:
-            attributes["primary_key"] = [name]
-    for constraint in statement.constraints:
-        names = [fold(c.text, c.is_quoted, rules) for c in constraint.columns]
-        require_columns(names, columns, constraint.columns)
-        key = constraint.kind.value.lower().replace(" ", "_")
-        attributes[key] = names
+    attributes |= written(declared(session, statement, session.names.resolve(statement.name)[1], columns))
     _make(session, statement.name, columns, attributes, is_temporary=statement.is_temporary, if_not_exists=statement.if_not_exists)
     return Result("CREATE TABLE")
+
+
+def _inherited(session: Session, like: st.LikeTable, own: dict[str, Any]) -> dict[str, Any]:
+    """Return how a parent is stored: LIKE takes that over, and it cannot be given beside it ("CREATE TABLE", LIKE)."""
+    if own:
+        message = "CREATE TABLE … LIKE takes distribution, sort keys and backup from its parent"
+        raise InvalidSql(message, sqlstate="0A000", span=like.table.span, hint="Leave the clauses out.")
+    parent = session.names.relation(like.table).attributes
+    return {name: parent[name] for name in ("diststyle", "distkey", "sortkey", "sortkey_kind", "backup", "encode") if name in parent}
 
 
 def create_table_as(session: Session, statement: st.CreateTableAs | st.SelectInto) -> Result:
@@ -103,7 +109,7 @@ def _make(
     connection = session.tx.connection
     oid = catalog.next_oid(connection)
     table = own if is_temporary else None
-    target = f"temp.main.{quote(own)}" if is_temporary else storage.table_name(place, own)
+    target = storage.temporary_name(own) if is_temporary else storage.table_name(storage_schema(session.snapshot, place), own)
     defaults = _defaults(session, oid, columns)
     connection.execute(storage.create_table(target, columns, defaults, is_temporary=is_temporary))
     kind = RelationKind.TEMP_TABLE if is_temporary else RelationKind.TABLE
@@ -115,6 +121,12 @@ def _make(
         catalog.add_relation(connection, entry, session.house.clock.now().replace(tzinfo=None))
         session.tx.touch_catalog()
     return entry
+
+
+def storage_schema(snapshot: Snapshot, schema: str) -> str:
+    """Return the name under which the engine keeps a schema: the one that it was created with, since the engine cannot rename it."""
+    entry = snapshot.schemas.get(schema)
+    return str(entry.options.get("storage", schema)) if entry is not None else schema
 
 
 def _defaults(session: Session, oid: int, columns: Iterable[ColumnEntry]) -> dict[str, str]:
@@ -187,14 +199,6 @@ def check_columns(columns: Sequence[ColumnEntry], name: st.QualifiedName) -> Non
                 hint="Names that differ only by case are one name here.",
             )
         seen.add(column.name.lower())
-
-
-def require_columns(names: Sequence[str], columns: Sequence[ColumnEntry], written: Sequence[st.Name]) -> None:
-    """Raise UndefinedObject (42703), at the name as it was written, for a name that no column has."""
-    known = {column.name for column in columns}
-    for name, place in zip(names, written, strict=True):
-        if name not in known:
-            raise UndefinedObject(f'column "{name}" named in key does not exist', sqlstate="42703", span=place.span)
 
 
 def storage_attributes(parts: st.Storage, columns: Sequence[str]) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nearshift import storage
 from nearshift.catalog import catalog
-from nearshift.catalog.entities import RelationEntry, ViewState
-from nearshift.commands.tables import columns_of, storage_attributes
+from nearshift.catalog.entities import ColumnEntry, RelationEntry, ViewState
+from nearshift.commands.tables import columns_of, storage_attributes, storage_schema
 from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
 from nearshift.faults import crash_point
 from nearshift.results import Result, Severity
@@ -52,6 +53,8 @@ def create_view(session: Session, statement: st.CreateView) -> Result:
         raise InvalidSql("CREATE VIEW specifies more column names than columns", span=statement.name.span)
     connection = session.tx.connection
     bases = tuple(sorted(key for key in lowered.reads if key in session.snapshot.relations))
+    if before is not None and not statement.is_late_binding and not before.attributes.get("late_binding"):
+        _check_same_columns(before, columns, statement)
     if before is not None:
         catalog.drop_relation(connection, before.oid)
     oid = before.oid if before is not None else catalog.next_oid(connection)
@@ -68,6 +71,18 @@ def create_view(session: Session, statement: st.CreateView) -> Result:
     catalog.add_relation(connection, entry, session.house.clock.now().replace(tzinfo=None))
     session.tx.touch_catalog()
     return Result("CREATE VIEW")
+
+
+def _check_same_columns(before: RelationEntry, columns: Sequence[ColumnEntry], statement: st.CreateView) -> None:
+    """A regular view is replaced by one with the same columns ("CREATE VIEW", OR REPLACE). Raises InvalidSql (42P16)."""
+    span, hint = statement.name.span, "Drop the view and create it again."
+    if len(before.columns) != len(columns):
+        raise InvalidSql("cannot change number of columns in view", sqlstate="42P16", span=span, hint=hint)
+    for old, new in zip(before.columns, columns, strict=True):
+        if old.name != new.name:
+            raise InvalidSql(f'cannot change name of view column "{old.name}"', sqlstate="42P16", span=span, hint=hint)
+        if old.type.kind is not new.type.kind:
+            raise InvalidSql(f'cannot change data type of view column "{old.name}"', sqlstate="42P16", span=span, hint=hint)
 
 
 def _view_query(session: Session, statement: st.CreateView) -> Lowered:
@@ -101,7 +116,7 @@ def create_materialized_view(session: Session, statement: st.CreateMaterializedV
     attributes = {**_frozen(session, lowered), **storage_attributes(statement.storage, [c.name for c in columns])}
     if shape.mutable:
         attributes["mutable"] = list(shape.mutable)
-    target = storage.view_name(place, own)
+    target = storage.view_name(storage_schema(session.snapshot, place), own)
     entry = RelationEntry(
         catalog.next_oid(session.tx.connection), place, own, kind, session.user, columns, target, statement.query.text,
         session.settings.rules, statement.is_auto_refresh, attributes, bases=bases,

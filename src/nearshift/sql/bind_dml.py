@@ -44,6 +44,14 @@ def _target(binder: Binder, item: exp.Expr, word: str) -> Relation:
     return relation
 
 
+def _stored(binder: Binder, value: Value, column: Column, node: exp.Expr) -> str:
+    """Return the text of a value stored into a column; an identity column that is always generated takes none ("CREATE TABLE")."""
+    if column.is_identity:
+        message, hint = "cannot set an identity column to a value", "Leave the column out, or write DEFAULT."
+        raise binder.invalid(node, message, sqlstate="428C9", hint=hint)
+    return assign(binder, value, column, node)
+
+
 def _column(binder: Binder, relation: Relation, node: exp.Expr) -> Column:
     identifier = node.this if isinstance(node, exp.Column) else node
     if isinstance(node, (exp.Dot, exp.Bracket)) or (isinstance(node, exp.Column) and len(node.parts) > 1):
@@ -100,7 +108,7 @@ def _insert_values(binder: Binder, source: exp.Expr, columns: Sequence[Column], 
     texts = []
     for row in rows:
         items = [
-            "DEFAULT" if _is_default(item) else assign(binder, binder.value(item, scope), column, item)
+            "DEFAULT" if _is_default(item) else _stored(binder, binder.value(item, scope), column, item)
             for item, column in zip(row, columns, strict=True)
         ]
         texts.append(f"({', '.join(items)})")
@@ -110,7 +118,7 @@ def _insert_values(binder: Binder, source: exp.Expr, columns: Sequence[Column], 
 def _insert_query(binder: Binder, source: exp.Expr, columns: Sequence[Column], scope: Scope, *, has_list: bool) -> str:
     query = binder.query(source, scope)
     columns = _fitting(binder, source, columns, len(query.columns), has_list=has_list)
-    items = [assign(binder, _as_value(one), column, source) for one, column in zip(query.columns, columns, strict=True)]
+    items = [_stored(binder, _as_value(one), column, source) for one, column in zip(query.columns, columns, strict=True)]
     if items == [quote(one.sql_name) for one in query.columns]:
         return " ".join(("{head}", f"({_names(columns)})", query.sql))
     return " ".join(("{head}", f"({_names(columns)})", "SELECT", ", ".join(items), "FROM", f"({query.sql}) AS q"))
@@ -176,7 +184,7 @@ def update(binder: Binder, node: exp.Expr) -> str:
         seen.add(column.name)
         binder.change(relation, "UPDATE", column.name)
         value = one.expression
-        sql = "DEFAULT" if _is_default(value) else assign(binder, binder.value(value, scope), column, value)
+        sql = "DEFAULT" if _is_default(value) else _stored(binder, binder.value(value, scope), column, value)
         changes.append(f"{quote(column.name)} = {sql}")
     where = _where(binder, node, scope, clause)
     parts = [f"UPDATE {text} SET", ", ".join(changes)]
@@ -257,7 +265,7 @@ def _merge_action(binder: Binder, when: exp.Expr, relation: Relation, source: So
         for one in then.expressions:
             column = _column(binder, relation, one.this)
             binder.change(relation, "UPDATE", column.name)
-            changes.append(f"{quote(column.name)} = {assign(binder, binder.value(one.expression, scope), column, one.expression)}")
+            changes.append(f"{quote(column.name)} = {_stored(binder, binder.value(one.expression, scope), column, one.expression)}")
         return f"WHEN MATCHED THEN UPDATE SET {', '.join(changes)}"
     if not isinstance(then, exp.Insert) or not isinstance(then.expression, exp.Tuple):
         raise binder.unsupported(when, "WHEN NOT MATCHED takes INSERT … VALUES")
@@ -269,7 +277,7 @@ def _merge_action(binder: Binder, when: exp.Expr, relation: Relation, source: So
     columns = _fitting(binder, when, columns, len(values), has_list=then.this is not None)
     inner = Scope(sources=[source])
     items = [
-        "DEFAULT" if _is_default(one) else assign(binder, binder.value(one, inner), column, one)
+        "DEFAULT" if _is_default(one) else _stored(binder, binder.value(one, inner), column, one)
         for one, column in zip(values, columns, strict=True)
     ]
     return " ".join(("WHEN NOT MATCHED THEN INSERT", f"({_names(columns)})", "VALUES", f"({', '.join(items)})"))

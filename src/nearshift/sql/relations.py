@@ -24,11 +24,12 @@ class RelationKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A named column; `name` is spelled as the catalog keeps it."""
+    """A named column; `name` is spelled as the catalog keeps it. `is_identity`: its values are always generated, DML gives none."""
 
     name: str
     type: SqlType
     is_nullable: bool = True
+    is_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
