@@ -50,10 +50,12 @@ class Proven:
         """Whether the statement runs."""
         return self.record.error() is None
 
-    def starts_with(self, words: tuple[str, ...]) -> bool:
-        """Tell whether the statement has these leading words, as they stand or without OR REPLACE and TEMP."""
-        keys = tuple(token.key for token in self.tokens[: len(words) + 4])
-        return keys[: len(words)] == words or tuple(key for key in keys if key not in _IGNORED)[: len(words)] == words
+    def starts_with(self, words: tuple[str, ...], inside: tuple[str, ...] = ()) -> bool:
+        """Tell whether the statement has these leading words, as they stand or without OR REPLACE and TEMP, and the others after them."""
+        keys = tuple(token.key for token in self.tokens)
+        if keys[: len(words)] != words and tuple(key for key in keys[: len(words) + 4] if key not in _IGNORED)[: len(words)] != words:
+            return False
+        return not inside or any(keys[at : at + len(inside)] == inside for at in range(len(words), len(keys)))
 
 
 class Proofs:
@@ -67,9 +69,9 @@ class Proofs:
         """Every statement of every record, in the order of the files' names."""
         return tuple(one for path in sorted(self._folder.rglob("*.test")) for one in _statements(path))
 
-    def statement(self, words: tuple[str, ...]) -> tuple[str, str, str] | None:
+    def statement(self, words: tuple[str, ...], inside: tuple[str, ...] = ()) -> tuple[str, str, str] | None:
         """Return (state, reason, test) of a kind of statement: supported when a record of it succeeds, refused when one is refused."""
-        own = [one for one in self.statements if one.starts_with(words)]
+        own = [one for one in self.statements if one.starts_with(words, inside)]
         for one in own:
             if one.succeeds:
                 return "supported", "", shown(one.path)

@@ -1,6 +1,7 @@
 """Writes docs/compatibility.md from the tables that the code itself decides by: `python scripts/write_compatibility.py [--check]`.
 
-`--check` writes nothing and says by its exit status whether the page is up to date.
+Each row is shown with a test that proves it (`compatibility_proofs.py`); rows without one are listed, and the exit status is 1. `--check`
+writes nothing and fails also when the page is out of date.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from compatibility_proofs import Proofs, by_pytest
+from reference_statements import CLAUSES, STATEMENTS
 
 from nearshift.catalog.system_views import views
 from nearshift.settings import DEFINITIONS
@@ -34,14 +38,9 @@ TITLES = {
     "functions_super": "SUPER and JSON", "functions_system": "Session and conditions", "functions_catalog": "Catalog",
 }  # fmt: skip
 # Accepted by the parser and without effect on what a query can see.
-RECORDED = ("VACUUM", "ANALYZE", "ANALYSE", "CANCEL", "DISCARD")
-# Read by the parser, so that mistakes have a place, and refused by the command; a test runs one of each.
-REFUSED_WHEN_RUN = {
-    "CREATE USER": "There is one user, the administrator.", "CREATE GROUP": "There is one user, the administrator.",
-    "CREATE ROLE": "There is one user, the administrator.", "ALTER USER": "There is one user, the administrator.",
-    "ALTER GROUP": "There is one user, the administrator.", "ALTER ROLE": "There is one user, the administrator.",
-    "UNLOAD": "Files on Amazon S3 are not written.",
-}  # fmt: skip
+RECORDED = ("VACUUM", "ANALYZE", "ANALYSE", "DISCARD")
+# Words of the parser's table that stand for several statements of the reference, each of which has a row of its own.
+GENERAL = ("DROP",)
 
 
 def cell(text: str) -> str:
@@ -65,63 +64,106 @@ def page_link(page: str) -> str:
     return f"[{page}]({DOCUMENTATION}{page})"
 
 
-def statement_rows() -> list[tuple[str, str, str]]:
-    """Return every kind of statement, its state and the reason."""
-    rows = {word: (word, "supported", "") for word in QUERY_WORDS if word != "("}
-    for entries in parse.PARSERS.values():
-        for words, _parser in entries:
+class Page:
+    """The page's lines, and the rows that no test proves."""
+
+    def __init__(self, proofs: Proofs) -> None:
+        self.proofs = proofs
+        self.missing: list[str] = []
+
+    def test(self, kind: str, name: str, found: str | None) -> str:
+        """Return what stands in the column of tests; a row without a test is noted."""
+        found = found or by_pytest(kind, name)
+        if found is None:
+            self.missing.append(f"{kind} {name}")
+        return found or "none"
+
+    def statement_row(self, name: str, words: tuple[str, ...], inside: tuple[str, ...] = (), reason: str = "") -> tuple[str, ...]:
+        """Return the row of a kind of statement or clause: its state is what its test shows."""
+        state, told, test = self.proofs.statement(words, inside) or ("", "", None)
+        if reason:
+            if state == "supported":
+                raise ValueError(f"{name} is listed as refused, and runs in {test}")
+            state, told = "refused", reason
+        elif name in RECORDED:
+            state, told = "accepted", "Without effect here."
+        return name, state, told, self.test("statement", name, test)
+
+    def statement_rows(self) -> list[tuple[str, ...]]:
+        """Return every kind of statement, of the reference and of the parser's tables, with its state, the reason and the test."""
+        reasons = {words: reason for refused in REFUSED.values() for words, reason in refused}
+        rows = {kind.name: self.statement_row(kind.name, kind.leading, kind.inside, reasons.get(kind.leading, "")) for kind in STATEMENTS}
+        known = {words for entries in parse.PARSERS.values() for words, _parser in entries} | {(word,) for word in QUERY_WORDS - {"("}}
+        for words in sorted(known | set(reasons)):
             name = " ".join(words)
-            refusal = REFUSED_WHEN_RUN.get(name)
-            if refusal is not None:
-                rows[name] = (name, "refused", refusal)
-            elif name in RECORDED:
-                rows[name] = (name, "accepted", "Without effect here.")
-            else:
-                rows[name] = (name, "supported", "")
-    for refused in REFUSED.values():
-        for words, reason in refused:
-            rows[" ".join(words)] = (" ".join(words), "refused", reason)
-    return [rows[name] for name in sorted(rows)]
+            if name not in rows and name not in GENERAL:
+                rows[name] = self.statement_row(name, words, (), reasons.get(words, ""))
+        return [rows[name] for name in sorted(rows)]
 
+    def function_lines(self) -> Iterator[str]:
+        """Yield the sections about functions, one per module."""
+        for module in functions.MODULES:
+            own: tuple[Function, ...] = module.FUNCTIONS
+            name = module.__name__.rpartition(".")[2]
+            yield f"### {TITLES.get(name, name)}\n"
+            rows = [self.function_row(row.name, page_link(row.page)) for row in own]
+            for row in module.REFUSALS:
+                test = self.test("function", row.name, self.proofs.refused_function(row.name))
+                rows.append((f"`{row.name}`", "refused", f"It {row.reason}. {row.hint or ''}", test))
+            yield from table(("function", "state", "page or reason", "test"), sorted(rows))
+        for title, found in (("Aggregates", AGGREGATES), ("Window functions", WINDOWS)):
+            yield f"### {title}\n"
+            rows = [self.function_row(one, page_link(found[one].page)) for one in sorted(found)]
+            yield from table(("function", "state", "page", "test"), rows)
 
-def function_lines() -> Iterator[str]:
-    """Yield the sections about functions, one per module."""
-    for module in functions.MODULES:
-        own: tuple[Function, ...] = module.FUNCTIONS
-        yield f"### {TITLES[module.__name__.rpartition('.')[2]]}\n"
-        rows = [(f"`{row.name}`", "supported", page_link(row.page)) for row in own]
-        rows += [(f"`{row.name}`", "refused", f"It {row.reason}. {row.hint or ''}") for row in module.REFUSALS]
-        yield from table(("function", "state", "page or reason"), sorted(rows))
-    for title, found in (("Aggregates", AGGREGATES), ("Window functions", WINDOWS)):
-        yield f"### {title}\n"
-        yield from table(("function", "state", "page"), ((f"`{name}`", "supported", page_link(found[name].page)) for name in sorted(found)))
+    def function_row(self, name: str, page: str) -> tuple[str, ...]:
+        """Return the row of a function that can be called."""
+        return f"`{name}`", "supported", page, self.test("function", name, self.proofs.function(name))
 
+    def type_rows(self) -> list[tuple[str, ...]]:
+        """Return the rows of all names of types."""
+        known = (*NAMES, *REFUSED_TYPES)
+        rows = []
+        for name in NAMES:
+            test = self.test("type", name, self.proofs.type(name, known))
+            rows.append((f"`{name}`", "supported", str(NAMES[name]), str(NAMES[name].oid), test))
+        for name, reason in REFUSED_TYPES.items():
+            test = self.test("type", name, self.proofs.type(name, known, is_refused=True))
+            rows.append((f"`{name}`", "refused", reason, "", test))
+        return sorted(rows)
 
-def lines() -> Iterator[str]:
-    """Yield the page's lines."""
-    yield HEAD
-    yield "## Statements\n"
-    yield "By their leading words. A refused statement is answered with SQLSTATE 0A000 and the reason.\n"
-    yield from table(("statement", "state", "reason"), statement_rows())
-    yield "## Functions\n"
-    yield from function_lines()
-    yield "## Types\n"
-    rows = [(f"`{name}`", "supported", str(NAMES[name]), str(NAMES[name].oid)) for name in NAMES]
-    rows += [(f"`{name}`", "refused", reason, "") for name, reason in REFUSED_TYPES.items()]
-    yield from table(("name", "state", "means, or the reason", "OID"), sorted(rows))
-    yield "## Settings\n"
-    yield "`SET`, `SHOW` and `RESET` know these; `fixed` ones can only be shown.\n"
-    settings = ((f"`{name}`", f"`{one.initial or ' '}`", "fixed" if one.is_fixed else "") for name, one in sorted(DEFINITIONS.items()))
-    yield from table(("setting", "at start", ""), settings)
-    yield "## System views\n"
-    known = views()
-    rows_of_views = ((f"`{schema}.{name}`", ", ".join(one.name for one in known[schema, name].columns)) for schema, name in sorted(known))
-    yield from table(("view", "columns"), rows_of_views)
+    def lines(self) -> Iterator[str]:
+        """Yield the page's lines."""
+        yield HEAD
+        yield "## Statements\n"
+        yield "By their leading words. A refused statement is answered with SQLSTATE 0A000 and the reason.\n"
+        yield from table(("statement", "state", "reason", "test"), self.statement_rows())
+        yield "### Clauses and operators\n"
+        clauses = (self.statement_row(one.name, one.leading, one.inside) for one in CLAUSES)
+        yield from table(("clause", "state", "reason", "test"), clauses)
+        yield "## Functions\n"
+        yield from self.function_lines()
+        yield "## Types\n"
+        yield from table(("name", "state", "means, or the reason", "OID", "test"), self.type_rows())
+        yield "## Settings\n"
+        yield "`SET`, `SHOW` and `RESET` know these; `fixed` ones can only be shown.\n"
+        settings = (
+            (f"`{name}`", f"`{one.initial or ' '}`", "fixed" if one.is_fixed else "", self.test("setting", name, self.proofs.setting(name)))
+            for name, one in sorted(DEFINITIONS.items())
+        )
+        yield from table(("setting", "at start", "", "test"), settings)
+        yield "## System views\n"
+        known = views()
+        rows_of_views = (
+            (f"`{schema}.{name}`", ", ".join(one.name for one in known[schema, name].columns),
+             self.test("view", f"{schema}.{name}", self.proofs.view(schema, name)))
+            for schema, name in sorted(known)
+        )  # fmt: skip
+        yield from table(("view", "columns", "test"), rows_of_views)
 
-
-def text() -> str:
-    """Return the whole page."""
-    return "\n".join(lines()).rstrip() + "\n"
+    def text(self) -> str:
+        """Return the whole page."""
+        return "\n".join(self.lines()).rstrip() + "\n"
 
 
 def main() -> int:
@@ -129,11 +171,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
     arguments = parser.parse_args()
-    wanted = text()
-    if arguments.check:
-        return 0 if PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted else 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
+    page = Page(Proofs())
+    wanted = page.text()
+    for row in page.missing:
+        print(f"no test proves: {row}", file=sys.stderr)
+    if not arguments.check:
+        PAGE.write_text(wanted, encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != wanted:
+        print(f"{PAGE.name} is out of date: run {COMMAND}", file=sys.stderr)
+        return 1
+    return 1 if page.missing else 0
 
 
 if __name__ == "__main__":
