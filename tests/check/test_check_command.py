@@ -28,6 +28,7 @@ def run(*arguments: str) -> int:
 
 
 def test_check_writes_place_error_hint_and_page_and_ends_with_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "sql" / "000.sql").write_text("CREATE TABLE t (status varchar(9));")
     (folder / "sql" / "a.sql").write_text('UPDATE t\nSET status = "Running";\n')
     assert run("check", str(folder), "--target", "redshift") == 1
     lines = capsys.readouterr().out.splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nearshift.check.findings import Finding
-from nearshift.check.material import material_of
+from nearshift.check.material import material_of, read_material
 from nearshift.check.run import RULES, check_folder, check_material
 from nearshift.pipeline.manifest import parse_manifest
 
@@ -62,7 +62,7 @@ PAIRS = {
         view('SELECT s.payload."note"."S"::varchar AS n FROM v s'),
         view('SELECT s.payload."note"."S"::varchar(4000) AS n FROM v s'),
     ),
-    "no-such-function": ("SELECT string_agg(a, ',') FROM t;", "SELECT listagg(a, ',') FROM t;"),
+    "no-such-function": ("SELECT string_agg(a, ',') FROM t;", "SELECT listagg(a, ',') WITHIN GROUP (ORDER BY a) FROM t;"),
     "not-in-redshift": (
         "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING;",
         "INSERT INTO t VALUES (1);",
@@ -121,6 +121,14 @@ PAIRS = {
         procedure("INSERT INTO fact SELECT row_number() OVER (PARTITION BY a ORDER BY approximate_arrival_timestamp DESC) FROM w;"),
         procedure("INSERT INTO fact SELECT row_number() OVER (PARTITION BY a ORDER BY change_us, sequence_number DESC) FROM w;"),
     ),
+    "function-differs": (
+        "SELECT listagg(a), regexp_substr(a, 'x|xy') FROM t;",
+        "SELECT listagg(a) WITHIN GROUP (ORDER BY a), regexp_substr(a, 'xy') FROM t;",
+    ),
+    "here-only": ("CALL sys_nearshift_replay('v');", "SELECT 1;"),
+    "session-zone": ("SET timezone TO 'America/New_York'; CREATE TABLE t (a int);", "SET timezone TO 'UTC'; CREATE TABLE t (a int);"),
+    "trailing-blanks": ("SELECT a FROM t WHERE a = 'x ';", "SELECT a FROM t WHERE a = ' x';"),
+    "text-limit": (f"INSERT INTO t VALUES ('{'x' * 65536}');", f"INSERT INTO t VALUES ('{'x' * 65535}');"),
     "set-in-procedure": (procedure("SET timezone TO 'UTC';"), procedure("NULL;")),
 }
 SCHEDULE = '[[schedules]]\nname = "{0}"\nstatement = "CALL {0}()"\nlocal = "rate(10 seconds)"\n'
@@ -175,9 +183,51 @@ def test_a_schedule_without_a_time_on_aws_does_not_run_there() -> None:
 
 
 def test_every_rule_has_a_pair_and_a_page() -> None:
-    elsewhere = {"error-1023", "schedule-minimum"}
+    elsewhere = {"error-1023", "schedule-minimum", "unbound"}
     assert {rule.name for rule in RULES} == set(PAIRS) | elsewhere
     assert all(rule.page.startswith("https://docs.aws.amazon.com/redshift/") and rule.page.endswith(".html") for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COPY t FROM 'file:///tmp/a.csv' IAM_ROLE default CSV;",
+        "UNLOAD ('SELECT a FROM t') TO 'file:///tmp/a' IAM_ROLE default;",
+        "SELECT * FROM sys_nearshift_ledger;",
+        procedure("INSERT INTO fact SELECT count(*) FROM sys_nearshift_gap;"),
+    ],
+)
+def test_what_is_here_only_is_flagged(statement: str) -> None:
+    assert "here-only" in names(statement)
+
+
+def test_a_schedule_of_what_is_here_only_has_no_time_on_aws() -> None:
+    toml = """[[schedules]]\nname = "r"\nstatement = "CALL sys_nearshift_replay('v')"\nlocal = "rate(1 hour)"\naws = "rate(1 hour)"\n"""
+    assert names("SELECT 1;", toml) == {"here-only"}
+
+
+BAD = sorted(path for path in (ROOT / "tests" / "check" / "bad").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", BAD, ids=lambda path: path.name)
+def test_every_planted_fault_is_found_where_it_is(folder: Path) -> None:
+    """Each folder has one fault; the line that it is in ends with `-- fault: RULE`, in nearshift.toml with `# fault: RULE`."""
+    found = check_folder(folder) if folder.name == "unbound" else check_material(read_material(folder))
+    planted = {
+        (f"sql/{path.name}", number, line.rpartition("-- fault: ")[2])
+        for path in (folder / "sql").glob("*.sql")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if "-- fault: " in line
+    }
+    toml = (folder / "nearshift.toml").read_text(encoding="utf-8")
+    planted |= {("nearshift.toml", 1, line.rpartition("# fault: ")[2]) for line in toml.splitlines() if "# fault: " in line}
+    assert planted
+    assert {(one.found.file, one.line, one.rule.name) for one in found} == planted
+    assert folder.name in {rule for _, _, rule in planted}
+
+
+def test_every_rule_has_a_planted_fault() -> None:
+    assert {folder.name for folder in BAD} == {rule.name for rule in RULES}
 
 
 def test_a_finding_points_to_its_line_also_inside_a_procedure() -> None:

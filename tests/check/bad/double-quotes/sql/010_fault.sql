@@ -1,0 +1,1 @@
+UPDATE t SET status = "Running"; -- fault: double-quotes

@@ -1,0 +1,8 @@
+CREATE PROCEDURE p() AS $$
+BEGIN
+DELETE FROM t;
+END; $$ LANGUAGE plpgsql;
+CREATE PROCEDURE q() AS $$
+BEGIN
+DELETE FROM t; -- fault: error-1023
+END; $$ LANGUAGE plpgsql;

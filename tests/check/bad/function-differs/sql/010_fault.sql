@@ -1,0 +1,1 @@
+SELECT listagg(a), regexp_substr(a, 'x|xy') FROM t; -- fault: function-differs

@@ -1,0 +1,1 @@
+CALL sys_nearshift_replay('v'); -- fault: here-only

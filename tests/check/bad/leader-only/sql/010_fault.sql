@@ -1,0 +1,1 @@
+INSERT INTO t SELECT now() FROM u; -- fault: leader-only

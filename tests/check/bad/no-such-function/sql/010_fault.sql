@@ -1,0 +1,1 @@
+SELECT string_agg(a, ',') FROM t; -- fault: no-such-function

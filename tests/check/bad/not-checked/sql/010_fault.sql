@@ -1,0 +1,1 @@
+CREATE DATASHARE d; -- fault: not-checked

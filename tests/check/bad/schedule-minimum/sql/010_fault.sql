@@ -1,0 +1,4 @@
+CREATE PROCEDURE p() AS $$
+BEGIN
+DELETE FROM t;
+END; $$ LANGUAGE plpgsql;

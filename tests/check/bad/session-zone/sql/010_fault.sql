@@ -1,0 +1,2 @@
+SET timezone TO 'America/New_York'; -- fault: session-zone
+CREATE TABLE t (a int);

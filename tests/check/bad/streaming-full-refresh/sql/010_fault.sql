@@ -1,0 +1,3 @@
+SET enable_case_sensitive_identifier TO true;
+CREATE EXTERNAL SCHEMA kds FROM KINESIS IAM_ROLE default;
+CREATE MATERIALIZED VIEW v AS SELECT getdate() AS g, kinesis_data FROM kds."s"; -- fault: streaming-full-refresh

@@ -1,0 +1,1 @@
+CREATE TABLE t (a int, p super) SORTKEY (p); -- fault: super-key

@@ -1,0 +1,1 @@
+SELECT sum(a) OVER (ORDER BY b) FROM t; -- fault: window-frame
