@@ -69,9 +69,14 @@ class Proofs:
         """Every statement of every record, in the order of the files' names."""
         return tuple(one for path in sorted(self._folder.rglob("*.test")) for one in _statements(path))
 
-    def statement(self, words: tuple[str, ...], inside: tuple[str, ...] = ()) -> tuple[str, str, str] | None:
-        """Return (state, reason, test) of a kind of statement: supported when a record of it succeeds, refused when one is refused."""
-        own = [one for one in self.statements if one.starts_with(words, inside)]
+    def statement(
+        self, words: tuple[str, ...], inside: tuple[str, ...] = (), others: tuple[tuple[str, ...], ...] = ()
+    ) -> tuple[str, str, str] | None:
+        """Return (state, reason, test) of a kind of statement: supported when a record of it succeeds, refused when one is refused.
+
+        `others` are leading words that make it another kind.
+        """
+        own = [one for one in self.statements if one.starts_with(words, inside) and not any(one.starts_with(other) for other in others)]
         for one in own:
             if one.succeeds:
                 return "supported", "", shown(one.path)

@@ -80,7 +80,8 @@ class Page:
 
     def statement_row(self, name: str, words: tuple[str, ...], inside: tuple[str, ...] = (), reason: str = "") -> tuple[str, ...]:
         """Return the row of a kind of statement or clause: its state is what its test shows."""
-        state, told, test = self.proofs.statement(words, inside) or ("", "", None)
+        others = () if inside else tuple(one.leading for one in STATEMENTS if one.leading != words and one.leading[: len(words)] == words)
+        state, told, test = self.proofs.statement(words, inside, others) or ("", "", None)
         if reason:
             if state == "supported":
                 raise ValueError(f"{name} is listed as refused, and runs in {test}")
