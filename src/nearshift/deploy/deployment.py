@@ -23,6 +23,7 @@ from nearshift.deploy.names import Names, names_of
 from nearshift.deploy.outline import Line, Outline, Part, sql_lines, stack_lines
 from nearshift.deploy.redshift import RedshiftTarget
 from nearshift.deploy.stack import Stack, StackFound, Standing
+from nearshift.deploy.successor import columns_of
 from nearshift.deploy.template import render_template, stack_tags
 from nearshift.errors import ConfigurationError, NearshiftError
 from nearshift.pipeline.apply import carry_out
@@ -79,11 +80,11 @@ class Deployment:
             for deed in self._deeds()
             if not self._is_done(deed, found)
         ]
-        sql = self._plan_sql(found, allowed)
+        sql, columns = self._plan_sql(found, allowed)
         lines += sql_lines(sql) if sql is not None else []
         if self._has_schedules and found.parameters.get(_STATE) != "ENABLED":
             lines.append(Line(Part.SCHEDULES, "enable", "schedules", self.names.stack, "once the procedures are there"))
-        return Outline(tuple(lines), self._notes(), sql)
+        return Outline(tuple(lines), self._notes(), sql, columns)
 
     def _plan_stack(self, found: StackFound, allowed: frozenset[str]) -> list[Line]:
         if found.standing is Standing.ABSENT:
@@ -103,14 +104,16 @@ class Deployment:
         else:
             self.stack.withdraw(now)
 
-    def _plan_sql(self, found: StackFound, allowed: frozenset[str]) -> Plan | None:
+    def _plan_sql(self, found: StackFound, allowed: frozenset[str]) -> tuple[Plan | None, dict[str, tuple[str, ...]]]:
         if not self.has_warehouse:
-            return None
+            return None, {}
         self._check_roles()
         if found.standing is Standing.ABSENT and self.names.settings.is_serverless_made:
-            return plan_changes(self.definitions, ())
+            return plan_changes(self.definitions, ()), {}
         with closing(self._around.connect(self.names)) as connection:
-            return plan_changes(self.definitions, RedshiftTarget(connection).found(self.names.pipeline), allowed)
+            plan = plan_changes(self.definitions, RedshiftTarget(connection).found(self.names.pipeline), allowed)
+            views = [step.name for step in plan.refusals if step.kind is Kind.STREAMING_VIEW and step.wanted is not None]
+            return plan, {name: columns_of(connection, name) for name in views}
 
     # --- doing
 
@@ -207,7 +210,8 @@ class Deployment:
         settings, source = self.names.settings, self.names.source
         notes: list[str] = []
         if self._has_source and settings.table == "create" and found.standing is not Standing.ABSENT:
-            notes.append(f'table "{source.table}" is kept with its items; to lose them: aws dynamodb delete-table --table-name {source.table}')
+            command = f"aws dynamodb delete-table --table-name {source.table}"
+            notes.append(f'table "{source.table}" is kept with its items; to lose them: {command}')
         if settings.stream == "existing":
             notes.append(f'stream "{source.stream}" is left as it is')
         if self.has_warehouse and not settings.is_serverless_made:

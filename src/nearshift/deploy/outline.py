@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from nearshift.deploy.stack import ResourceChange
@@ -32,11 +32,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The whole plan: its lines, notes beside them, and the plan of the SQL part."""
+    """The whole plan: its lines, notes beside them, and the plan of the SQL part.
+
+    `columns` are those that streaming views have which it refuses to make again.
+    """
 
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
     sql: Plan | None
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:

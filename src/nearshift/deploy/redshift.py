@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from nearshift.deploy.connections import RemoteConnection, StatementFailed
-from nearshift.errors import ConfigurationError, NearshiftError
+from nearshift.errors import ConfigurationError, NearshiftError, TargetError
 from nearshift.pipeline.definitions import Definition, FileError, Kind
 from nearshift.pipeline.local import CASE_SENSITIVE, FIND, SETUP, forgetting, literal, remembering
 from nearshift.pipeline.plan import Applied
@@ -36,8 +36,14 @@ class RedshiftTarget:
 
     def found(self, pipeline: str) -> list[Applied]:
         """Return what was applied of a pipeline, in the order of applying; what was begun is looked up, and settled."""
-        self._set_up()
-        rows = self._connection.run(FIND + literal(pipeline) + " ORDER BY abs(ordinal)").rows
+        try:
+            rows = self._connection.run(FIND + literal(pipeline) + " ORDER BY abs(ordinal)").rows
+        except TargetError:
+            raise
+        except NearshiftError as error:
+            if _GONE not in error.message:
+                raise
+            return []  # nothing was ever applied, and looking makes nothing
         found: list[Applied] = []
         for kind, name, fingerprint, ordinal in rows:
             applied = Applied(Kind(kind), name, fingerprint, int(ordinal))
