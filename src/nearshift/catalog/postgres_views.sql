@@ -2,33 +2,20 @@
 -- SYSTEM_RELATIONS is the table (oid, schema_oid, name, column_count) of these views, SYSTEM_COLUMNS (oid, ordinal, name, type) of their columns,
 -- TYPES (oid, typname, width, name) of the types. Columns that Redshift lacks are there for newer clients that ask for them unseen.
 
--- pg_catalog.pg_user
--- usename varchar(128), usesysid integer, usecreatedb boolean, usesuper boolean, usecatupd boolean, passwd varchar(128), valuntil timestamp, useconfig varchar(128)
-SELECT DISTINCT owner, 1, true, true, false, '********', NULL::TIMESTAMP, NULL FROM nearshift.schemas WHERE name = 'public'
-
--- pg_catalog.pg_roles
--- oid oid, rolname varchar(128), rolsuper boolean, rolinherit boolean, rolcreaterole boolean, rolcreatedb boolean, rolcanlogin boolean, rolreplication boolean, rolbypassrls boolean, rolconnlimit integer, rolpassword varchar(128), rolvaliduntil timestamptz, rolconfig varchar(128)
-SELECT 1, min(owner), true, true, true, true, true, false, true, -1, '********', NULL, NULL FROM nearshift.schemas WHERE name = 'public'
-
--- pg_catalog.pg_group
--- groname varchar(128), grosysid integer, grolist varchar(65535)
-EMPTY
-
--- pg_catalog.pg_auth_members
--- roleid oid, member oid, grantor oid, admin_option boolean
-EMPTY
-
 -- pg_catalog.pg_namespace
 -- oid oid, nspname varchar(128), nspowner integer, nspacl varchar(128)
-SELECT oid, name, 1, NULL FROM nearshift.schemas UNION ALL SELECT 11, 'pg_catalog', 1, NULL UNION ALL SELECT 12, 'information_schema', 1, NULL
+SELECT s.oid, s.name, coalesce(u.oid, 1), a.acl FROM nearshift.schemas s LEFT JOIN nearshift.users u ON u.name = s.owner
+LEFT JOIN ACLS a ON a.object_kind = 'schema' AND a.object_oid = s.oid
+UNION ALL SELECT 11, 'pg_catalog', 1, NULL UNION ALL SELECT 12, 'information_schema', 1, NULL
 
 -- pg_catalog.pg_class
 -- oid oid, relname varchar(128), relnamespace oid, reltype oid, relowner integer, relam oid, relfilenode oid, reltablespace oid, relpages integer, reltuples real, reltoastrelid oid, relhasindex boolean, relisshared boolean, relkind char(1), relnatts smallint, relchecks smallint, reltriggers smallint, relhasoids boolean, relhaspkey boolean, relhasrules boolean, relhassubclass boolean, relacl varchar(128), reldiststyle smallint, relhastriggers boolean, relispartition boolean, relrowsecurity boolean, relforcerowsecurity boolean, relreplident char(1), relpersistence char(1), reloftype oid, reloptions super
-SELECT r.oid, r.name, s.oid, 0, 1, 0, 0, 0, 0, 0, 0, false, false, CASE r.kind WHEN 'table' THEN 'r' ELSE 'v' END,
+SELECT r.oid, r.name, s.oid, 0, coalesce(u.oid, 1), 0, 0, 0, 0, 0, 0, false, false, CASE r.kind WHEN 'table' THEN 'r' ELSE 'v' END,
        (SELECT count(*) FROM nearshift.columns c WHERE c.relation_oid = r.oid), 0, 0, false, (r.attributes::JSON -> 'primary_key') IS NOT NULL, false, false,
-       NULL, CASE r.attributes::JSON ->> 'diststyle' WHEN 'EVEN' THEN 0 WHEN 'KEY' THEN 1 WHEN 'ALL' THEN 8 ELSE 9 END,
+       a.acl, CASE r.attributes::JSON ->> 'diststyle' WHEN 'EVEN' THEN 0 WHEN 'KEY' THEN 1 WHEN 'ALL' THEN 8 ELSE 9 END,
        false, false, false, false, 'd', 'p', 0, NULL::JSON
-FROM nearshift.relations r JOIN nearshift.schemas s ON s.name = r.schema_name
+FROM nearshift.relations r JOIN nearshift.schemas s ON s.name = r.schema_name LEFT JOIN nearshift.users u ON u.name = r.owner
+LEFT JOIN ACLS a ON a.object_kind = 'relation' AND a.object_oid = r.oid AND a.column_name = ''
 UNION ALL
 SELECT oid, name, schema_oid, 0, 1, 0, 0, 0, 0, 0, 0, false, false, 'v', column_count, 0, 0, false, false, false, false, NULL, 0,
        false, false, false, false, 'n', 'p', 0, NULL::JSON FROM SYSTEM_RELATIONS
@@ -41,10 +28,11 @@ SELECT c.relation_oid, c.name, t.oid, -1, t.width, c.ordinal, 0, -1,
             THEN regexp_extract(c.type, '\((\d+)', 1)::INTEGER * 65536 + regexp_extract(c.type, ',(\d+)', 1)::INTEGER + 4 ELSE -1 END,
        t.width BETWEEN 1 AND 8, CASE WHEN t.width < 0 THEN 'x' ELSE 'p' END, 'i', NOT c.is_nullable,
        c.default_text IS NOT NULL, false, true, 0, coalesce((r.attributes::JSON ->> 'distkey') = c.name, false), false,
-       coalesce(list_position((r.attributes::JSON -> 'sortkey')::VARCHAR[], c.name), 0), 0, 0, '', '', 0, NULL
+       coalesce(list_position((r.attributes::JSON -> 'sortkey')::VARCHAR[], c.name), 0), 0, 0, '', '', 0, a.acl
 FROM (SELECT relation_oid, name, type, ordinal, is_nullable, default_text FROM nearshift.columns
       UNION ALL SELECT oid, name, type, ordinal, true, NULL FROM SYSTEM_COLUMNS) c
 JOIN TYPES t ON t.name = regexp_replace(c.type, '\(.*$', '') LEFT JOIN nearshift.relations r ON r.oid = c.relation_oid
+LEFT JOIN ACLS a ON a.object_kind = 'relation' AND a.object_oid = c.relation_oid AND a.column_name = c.name
 
 -- pg_catalog.pg_attrdef
 -- oid oid, adrelid oid, adnum smallint, adbin varchar(65535), adsrc varchar(65535)
@@ -77,14 +65,16 @@ UNION ALL SELECT relation_oid, 1259, ordinal, comment FROM nearshift.columns WHE
 
 -- pg_catalog.pg_proc
 -- oid oid, proname varchar(128), pronamespace oid, proowner integer, prolang oid, proisagg boolean, proiswindow boolean, prosecdef boolean, proisstrict boolean, proretset boolean, provolatile char(1), pronargs smallint, prorettype oid, proargtypes varchar(256), proargnames varchar(256), prosrc varchar(65535), probin varchar(256), proacl varchar(256), prokind char(1)
-SELECT p.oid, p.name, s.oid, 1, 100, false, false, false, false, false, 'v', CASE WHEN p.signature = '' THEN 0 ELSE len(string_split(p.signature, ',')) END, 2278, '', NULL,
-       p.text, NULL, NULL, 'p' FROM nearshift.procedures p JOIN nearshift.schemas s ON s.name = p.schema_name
+SELECT p.oid, p.name, s.oid, coalesce(u.oid, 1), 100, false, false, contains(upper(p.text), 'SECURITY DEFINER'), false, false, 'v', CASE WHEN p.signature = '' THEN 0 ELSE len(string_split(p.signature, ',')) END, 2278, '', NULL,
+       p.text, NULL, a.acl, 'p' FROM nearshift.procedures p JOIN nearshift.schemas s ON s.name = p.schema_name
+LEFT JOIN nearshift.users u ON u.name = p.owner LEFT JOIN ACLS a ON a.object_kind = 'procedure' AND a.object_oid = p.oid
 UNION ALL
-SELECT f.oid, f.name, s.oid, 1, 14, false, false, false, false, false, lower(f.volatility[1]), json_array_length(f.argument_types::JSON),
+SELECT f.oid, f.name, s.oid, coalesce(u.oid, 1), 14, false, false, false, false, false, lower(f.volatility[1]), json_array_length(f.argument_types::JSON),
        (SELECT t.oid FROM TYPES t WHERE t.name = regexp_replace(f.returns, '\(.*', '')),
        coalesce((SELECT string_agg((SELECT t.oid FROM TYPES t WHERE t.name = regexp_replace(a.name, '\(.*', ''))::VARCHAR, ' ' ORDER BY a.place)
                  FROM (SELECT unnest(f.argument_types::JSON::VARCHAR[]) AS name, generate_subscripts(f.argument_types::JSON::VARCHAR[], 1) AS place) a), ''),
-       NULL, f.body, NULL, NULL, 'f' FROM nearshift.functions f JOIN nearshift.schemas s ON s.name = f.schema_name
+       NULL, f.body, NULL, acls.acl, 'f' FROM nearshift.functions f JOIN nearshift.schemas s ON s.name = f.schema_name
+LEFT JOIN nearshift.users u ON u.name = f.owner LEFT JOIN ACLS acls ON acls.object_kind = 'function' AND acls.object_oid = f.oid
 
 -- pg_catalog.pg_language
 -- oid oid, lanname varchar(128), lanispl boolean, lanpltrusted boolean
@@ -111,10 +101,6 @@ EMPTY
 -- oid oid, spcname varchar(128), spcowner integer, spclocation varchar(256), spcacl varchar(256)
 SELECT 1663, 'pg_default', 1, '', NULL
 
--- pg_catalog.pg_default_acl
--- defaclrole oid, defaclnamespace oid, defaclobjtype char(1), defaclacl varchar(256)
-EMPTY
-
 -- pg_catalog.pg_extension
 -- oid oid, extname varchar(128), extversion varchar(128), extnamespace oid
 EMPTY
@@ -135,7 +121,7 @@ UNION ALL SELECT f.oid, f.name, s.oid, 'f', f.body FROM nearshift.functions f JO
 
 -- pg_catalog.pg_database
 -- oid oid, datname varchar(128), datdba integer, encoding integer, datistemplate boolean, datallowconn boolean, datcollate varchar(128), datctype varchar(128), dattablespace oid, datacl varchar(256), datconnlimit integer
-SELECT 100000, 'dev', 1, 6, false, true, 'C', 'C', 1663, NULL, -1
+SELECT 100000, 'dev', 1, 6, false, true, 'C', 'C', 1663, (SELECT min(acl) FROM ACLS a WHERE a.object_kind = 'database'), -1
 
 -- pg_catalog.pg_am
 -- oid oid, amname varchar(128)

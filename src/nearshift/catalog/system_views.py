@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from nearshift.catalog.access_texts import TEXTS
 from nearshift.sql.names import quote, quote_literal
 from nearshift.sql.relations import Column, Relation, RelationKind
 from nearshift.types import Kind, SqlType, parse_type
@@ -39,12 +40,12 @@ def system_relation(schema: str, name: str) -> Relation | None:
 
 @cache
 def views() -> Mapping[tuple[str, str], SystemView]:
-    """Return all system views, read from `system_views.sql`, `postgres_views.sql` and `load_views.sql`.
+    """Return all system views, read from `_FILES`.
 
     The files hold blocks: a line `-- schema.name`, a line `-- column type, column type, …`, then the query up to the next block.
     """
     folder = importlib.resources.files("nearshift.catalog")
-    texts = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("system_views.sql", "postgres_views.sql", "load_views.sql"))
+    texts = (folder.joinpath(name).read_text(encoding="utf-8") for name in _FILES)
     found: dict[tuple[str, str], SystemView] = {}
     for block in (block for text in texts for block in text.split("\n\n-- ")[1:]):
         head, columns, query = block.split("\n", 2)
@@ -52,12 +53,15 @@ def views() -> Mapping[tuple[str, str], SystemView]:
         kinds = tuple(_column(part) for part in columns.removeprefix("-- ").split(", "))
         text = query.strip().rstrip(";")
         found[schema, name] = SystemView(kinds, _no_rows(kinds) if text == "EMPTY" else text)
-    constants = {"SYSTEM_RELATIONS": _relations(found), "SYSTEM_COLUMNS": _columns(found), "TYPES": _types()}
+    constants = {"SYSTEM_RELATIONS": _relations(found), "SYSTEM_COLUMNS": _columns(found), "TYPES": _types(), **TEXTS}
+    grants = found["pg_catalog", "svv_nearshift_grant"]
+    names = ", ".join(column.name for column in grants.columns)
+    constants["GRANTS"] = _filled(f"(SELECT * FROM ({grants.query}) AS answer({names}))", constants)
     return {key: SystemView(one.columns, _filled(one.query, constants)) for key, one in found.items()}
 
 
 def _filled(query: str, constants: Mapping[str, str]) -> str:
-    return re.sub(r"\b(SYSTEM_RELATIONS|SYSTEM_COLUMNS|TYPES)\b", lambda found: constants[found[1]], query)
+    return re.sub(rf"\b({'|'.join(constants)})\b", lambda found: constants[found[1]], query)
 
 
 def _column(text: str) -> Column:
@@ -98,6 +102,7 @@ def _types() -> str:
     return f"(SELECT * FROM (VALUES {', '.join(rows)}) AS answer(oid, typname, width, name))"
 
 
+_FILES: Final = ("system_views.sql", "postgres_views.sql", "load_views.sql", "access_views.sql")
 _SCHEMA_OIDS: Final = {"pg_catalog": 11, "information_schema": 12}
 _POSTGRES: Final = {
     "pg_type": 1247, "pg_attribute": 1249, "pg_proc": 1255, "pg_class": 1259, "pg_database": 1262, "pg_index": 2610, "pg_attrdef": 2604,

@@ -197,14 +197,15 @@ FROM nearshift.relations r JOIN duckdb_tables() t ON t.schema_name = r.schema_na
 
 -- pg_catalog.sys_query_history
 -- user_id integer, query_id bigint, session_id integer, database_name char(128), query_type char(32), status char(10), start_time timestamp, end_time timestamp, elapsed_time bigint, error_message char(512), returned_rows bigint, query_text char(4000), username varchar(128)
-SELECT 1, query_id, session_id, database_name, upper(split_part(ltrim(query_text), ' ', 1)), CASE WHEN error_message IS NULL THEN 'success' ELSE 'failed' END,
+SELECT coalesce(u.oid, 1), query_id, session_id, database_name, upper(split_part(ltrim(query_text), ' ', 1)), CASE WHEN error_message IS NULL THEN 'success' ELSE 'failed' END,
        started_at, ended_at, date_diff('microsecond', started_at, ended_at), error_message, returned_rows, query_text, user_name
-FROM nearshift.queries
+FROM nearshift.queries q LEFT JOIN nearshift.users u ON u.name = q.user_name WHERE coalesce(u.oid = getvariable('nearshift_visible_user_id'), true)
 
 -- pg_catalog.sys_procedure_call
 -- session_user_id integer, security_user_id integer, query_id integer, query_text char(4000), start_time timestamp, end_time timestamp, status char(10)
-SELECT 1, 1, query_id, query_text, started_at, ended_at, CASE WHEN error_message IS NULL THEN 'success' ELSE 'canceled' END
-FROM nearshift.queries WHERE query_text ILIKE 'call %'
+SELECT coalesce(u.oid, 1), coalesce(u.oid, 1), query_id, query_text, started_at, ended_at, CASE WHEN error_message IS NULL THEN 'success' ELSE 'canceled' END
+FROM nearshift.queries q LEFT JOIN nearshift.users u ON u.name = q.user_name
+WHERE query_text ILIKE 'call %' AND coalesce(u.oid = getvariable('nearshift_visible_user_id'), true)
 
 -- information_schema.tables
 -- table_catalog varchar(128), table_schema varchar(128), table_name varchar(128), table_type varchar(128)

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from nearshift.sql.bind_casts import coerce, text_of
-from nearshift.sql.bind_objects import catalog_source, search_path, type_name
+from nearshift.sql.bind_objects import catalog_source, object_cast, search_path, type_name
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call, Function, Refusal
 from nearshift.sql.names import quote_literal
-from nearshift.types import BIGINT, BOOLEAN, OID, VARCHAR, varchar
+from nearshift.sql.relations import ParameterSource
+from nearshift.types import BIGINT, BOOLEAN, INTEGERS, OID, VARCHAR, varchar
 
 PAGE = "https://www.postgresql.org/docs/8.0/functions-info.html"
 _ARRAYS = "https://www.postgresql.org/docs/8.0/functions-array.html"
@@ -86,6 +87,66 @@ def _constraint(call: Call) -> Value:
 
 _ENCODING = f"CASE {{0}} WHEN 6 THEN {quote_literal('UTF8')} WHEN 0 THEN {quote_literal('SQL_ASCII')} ELSE '' END"
 _PRIVILEGES = ("schema", "table", "database", "column", "function", "language", "any_column")
+# By the function's word: the kind of object, the view with its oids and names, and the column of its schema.
+_OBJECTS = {
+    "table": ("relation", "pg_class", "relname", "relnamespace"), "column": ("relation", "pg_class", "relname", "relnamespace"),
+    "any_column": ("relation", "pg_class", "relname", "relnamespace"), "schema": ("schema", "pg_namespace", "nspname", ""),
+    "function": ("function", "pg_proc", "proname", "pronamespace"), "language": ("language", "pg_language", "lanname", ""),
+    "database": ("database", "pg_database", "datname", ""),
+}  # fmt: skip
+_CASTS = {"pg_class": "REGCLASS", "pg_namespace": "REGNAMESPACE", "pg_proc": "REGPROC"}
+
+
+def _has_privilege(call: Call) -> Value:
+    """Lower has_table_privilege and its like: ([user,] object [, column], privilege), each a name or an oid."""
+    word = call.name.removeprefix("has_").removesuffix("_privilege")
+    wanted = 3 if word == "column" else 2
+    if not wanted <= len(call.values) <= wanted + 1:
+        raise call.error(f"{call.name} takes {wanted} or {wanted + 1} arguments")
+    user = call.values[0] if len(call.values) > wanted else None
+    values = call.values[-wanted:]
+    kind, view, _name, _schema = _OBJECTS[word]
+    oid = _object_oid(call, values[0], view)
+    privileges = f"list_transform(string_split(upper({text_of(values[-1])}), ','), lambda w: replace(trim(w), 'TEMPORARY', 'TEMP'))"
+    kinds = "('function', 'procedure')" if kind == "function" else f"({quote_literal(kind)})"
+    column = {"any_column": "TRUE", "column": f"\"$p\".column_name IN ('', {text_of(values[-2])})"}.get(word, "\"$p\".column_name = ''")
+    held = catalog_source(call.binder, call.node, "svv_nearshift_privilege")
+    condition = (
+        f'"$p".user_name = {_user_name(call, user)} AND ("$p".object_kind = \'*\' OR "$p".object_kind IN {kinds} '
+        f'AND "$p".object_oid = {oid} AND {column}) AND ("$p".privilege_type = \'*\' OR list_contains({privileges}, "$p".privilege_type))'
+    )
+    # What the system has is open to everybody's eyes.
+    is_system = f"({oid} < {_USERS_MAX_SYSTEM}) OR " if kind in {"relation", "schema", "function"} else ""
+    return Value(f'({is_system}EXISTS (SELECT 1 FROM {held} AS "$p" WHERE {condition}))', BOOLEAN)
+
+
+def _user_name(call: Call, value: Value | None) -> str:
+    if value is None:
+        return call.binder.parameter(ParameterSource.SESSION, "current_user", varchar(128))
+    if value.type.kind in INTEGERS or value.type.kind is OID.kind:
+        return _scalar(call, "pg_user", '"$f".usename', f'"$f".usesysid = {coerce(call.binder, value, OID, call.node).sql}')
+    return text_of(value)
+
+
+def _object_oid(call: Call, value: Value, view: str) -> str:
+    if view == "pg_database":
+        return "100000"
+    if value.type.kind in INTEGERS or value.type.kind is OID.kind:
+        return coerce(call.binder, value, OID, call.node).sql
+    if value.literal is not None and view in _CASTS:
+        own = value if view != "pg_proc" else Value(quote_literal(value.literal), value.type, literal=value.literal.partition("(")[0])
+        return object_cast(call.binder, own, _CASTS[view], call.node).sql
+    _kind, _view, name, schema = next(found for found in _OBJECTS.values() if found[1] == view)
+    text = text_of(value)
+    if not schema:
+        return _scalar(call, view, '"$f".oid', f'"$f".{name} = {text}')
+    schemas = catalog_source(call.binder, call.node, "pg_namespace")
+    path = search_path(call.binder)
+    found = f'"$f".{name} = {text} AND list_contains({path}, "$n".nspname) OR "$n".nspname || \'.\' || "$f".{name} = {text}'
+    source = catalog_source(call.binder, call.node, view)
+    return f'(SELECT min("$f".oid) FROM {source} AS "$f" JOIN {schemas} AS "$n" ON "$n".oid = "$f".{schema} WHERE {found})'
+
+
 FUNCTIONS = (
     Function("pg_get_userbyid", "*", VARCHAR, _user, PAGE, is_mutable=True),
     Function("pg_table_is_visible", "*", BOOLEAN, _is_visible, PAGE, is_mutable=True),
@@ -103,8 +164,7 @@ FUNCTIONS = (
     Function("pg_encoding_to_char", "i", varchar(128), _ENCODING, PAGE),
     Function("current_schemas", "b", VARCHAR, _schemas, PAGE, is_mutable=True),
     Function("array_to_string", "*s", VARCHAR, _joined, _ARRAYS),
-    # The one user owns everything.
-    *(Function(f"has_{kind}_privilege", "**?**", BOOLEAN, "TRUE", PAGE, is_mutable=True) for kind in _PRIVILEGES),
+    *(Function(f"has_{kind}_privilege", "rr?rr", BOOLEAN, _has_privilege, PAGE, is_mutable=True) for kind in _PRIVILEGES),
 )
 _SIZES = "tells bytes of a file per table, and here one file holds all"
 REFUSALS = (
