@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nearshift.catalog.catalog import Rows
 from nearshift.errors import InvalidSql
-from nearshift.sql.relations import SESSION_VALUES, Lowered, ParameterSource
+from nearshift.sql.relations import SESSION_VALUES, SETTING_PREFIX, Lowered, ParameterSource
 
 if TYPE_CHECKING:
     from nearshift.session import Session
@@ -54,6 +54,8 @@ def parameter_values(session: Session, lowered: Lowered) -> list[object]:
 def session_value(session: Session, name: str) -> object:
     """Return what only the session knows; `name` is one of SESSION_VALUES. Times are in the session's zone where they have none."""
     zone = session.house.zone(session.settings.get("timezone"))
+    if name.startswith(SETTING_PREFIX):
+        return session.settings.get(name.removeprefix(SETTING_PREFIX))
     match name:
         case "statement_timestamp":
             started = session.running.started_at or session.house.clock.now()

@@ -77,7 +77,7 @@ def test_select_into(text: str, query: str, targets: list[str]) -> None:
         ("truncate table t;", nodes.Truncate), ("call p(1, 'a;b');", nodes.Call), ("begin null; end;", nodes.Block),
         ("declare a int; begin null; end;", nodes.Block), ("if a then null; else if b then null; end if; end if;", nodes.If),
         ("case when a then null; end case;", nodes.Case), ("case a when 1, 2 then null; else null; end case;", nodes.Case),
-        ("copy t from 's3://b' iam_role default csv;", nodes.Sql), ("continue when a;", nodes.Continue), ("return;", nodes.Return),
+        ("copy t from 's3://b' iam_role default csv;", nodes.Sql), ("return;", nodes.Return),
     ],
 )  # fmt: skip
 def test_kinds_of_statement(text: str, kind: type) -> None:
@@ -223,3 +223,21 @@ def test_only_our_errors_escape_and_point_into_the_body(words: list[str], is_wra
     except NearshiftError as error:
         refused = error.span or Span(-1, -1)
     assert refused is None or 0 <= refused.start <= refused.end <= len(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("begin exit; end", "EXIT cannot be used outside a loop"),
+        ("<<a>> begin continue a; end", 'block label "a" cannot be used in CONTINUE'),
+        ("begin <<a>> loop null; end loop; exit a; end", 'there is no label "a"'),
+    ],
+)
+def test_a_way_out_needs_something_to_leave(body: str, message: str) -> None:
+    with pytest.raises(InvalidSql, match=message):
+        parse_body(body)
+
+
+def test_exit_and_continue_name_what_stands_around_them() -> None:
+    body = "<<b>> begin <<l>> while true loop continue when a; begin continue l; exit b; end; end loop; exception when others then exit b; end"
+    assert parse_body(body).label == "b"

@@ -54,8 +54,9 @@ def _block(source: Source, label: str | None, depth: int) -> nodes.Block:
     begin = source.expect("BEGIN")
     if source.at(";", "TRANSACTION", "WORK"):
         source.fail(begin, hint="Use START TRANSACTION in a NONATOMIC procedure; BEGIN opens a block.")
-    body = _statements(source, ("EXCEPTION", "END"), depth)
-    handler = _handler(source, depth) if source.take("EXCEPTION") else None
+    with source.inside(label, is_loop=False):
+        body = _statements(source, ("EXCEPTION", "END"), depth)
+        handler = _handler(source, depth) if source.take("EXCEPTION") else None
     source.expect("END")
     _end_label(source, label)
     return nodes.Block(line, label, declarations, body, handler)
@@ -134,7 +135,8 @@ def _compound(source: Source, label: str | None, depth: int) -> nodes.Node | Non
 
 
 def _loop_body(source: Source, label: str | None, depth: int) -> tuple[nodes.Node, ...]:
-    body = _statements(source, ("END",), depth + 1)
+    with source.inside(label, is_loop=True):
+        body = _statements(source, ("END",), depth + 1)
     source.expect("END")
     source.expect("LOOP")
     _end_label(source, label)

@@ -88,8 +88,11 @@ def _null(source: Source) -> nodes.Null:
 
 def _exit(source: Source) -> nodes.Exit | nodes.Continue:
     line = source.line()
-    kind = nodes.Exit if source.expect("EXIT", "CONTINUE").key == "EXIT" else nodes.Continue
+    word = source.expect("EXIT", "CONTINUE")
+    kind = nodes.Exit if word.key == "EXIT" else nodes.Continue
+    token = source.token
     label = None if source.at(";", "WHEN") else source.folded_name()
+    source.require_label(word if label is None else token, label, is_loop=kind is nodes.Continue)
     condition = source.fragment_until((";",)) if source.take("WHEN") else None
     return kind(line, label, condition)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import re
+from collections.abc import Iterator
 
 from nearshift.errors import InvalidSql, NotSupported, Span
 from nearshift.plpgsql.nodes import Target
@@ -21,6 +23,7 @@ class Source(Reader):
         self.rules = rules
         self._is_nonatomic = is_nonatomic
         self.declared_count = 0
+        self._around: list[tuple[str | None, bool]] = []
         opening = re.match(r"\r?\n", body)
         self._line_ends = [found.end() for found in re.finditer("\n", body)]
         self._lines_skipped = 1 if opening else 0
@@ -69,6 +72,31 @@ class Source(Reader):
     def is_followed_by_range_sign(self) -> bool:
         """Tell whether `..` stands after the next token, which is then a variable whatever its name."""
         return self.peek().key == ".."
+
+    @contextlib.contextmanager
+    def inside(self, label: str | None, *, is_loop: bool) -> Iterator[None]:
+        """Read what stands in a block or loop."""
+        self._around.append((label, is_loop))
+        try:
+            yield
+        finally:
+            self._around.pop()
+
+    def require_label(self, token: Token, label: str | None, *, is_loop: bool) -> None:
+        """Raise InvalidSql (42601) at `token` when no loop, or nothing of that label, stands around an EXIT or CONTINUE.
+
+        `is_loop` tells that the label must be a loop's, as for CONTINUE.
+        """
+        if label is None:
+            if all(not is_a_loop for _, is_a_loop in self._around):
+                raise InvalidSql(f"{token.key} cannot be used outside a loop", span=token.span, hint="Leave a block by its label.")
+            return
+        found = [is_a_loop for known, is_a_loop in self._around if known == label]
+        if not found:
+            message = f'there is no label "{label}" attached to any block or loop enclosing this statement'
+            raise InvalidSql(message, span=token.span, hint="Write <<label>> before the block or loop.")
+        if is_loop and not found[-1]:
+            raise InvalidSql(f'block label "{label}" cannot be used in CONTINUE', span=token.span, hint="Label the loop.")
 
     def refuse(self, key: str, what: str, hint: str) -> None:
         """Raise NotSupported for `what` when the next token is `key`."""

@@ -10,7 +10,7 @@ from nearshift.sql.bind_compare import compare
 from nearshift.sql.bind_logic import unify
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call, Function, Refusal
-from nearshift.sql.relations import ParameterSource
+from nearshift.sql.relations import SETTING_PREFIX, ParameterSource
 from nearshift.types import BIGINT, DATE, INTEGER, TIMESTAMP, TIMESTAMPTZ, UNKNOWN, VARCHAR, Kind, SqlType, varchar
 
 # Redshift name -> (session value, type)
@@ -31,6 +31,16 @@ _SESSION: dict[str, tuple[str, SqlType]] = {
 def _session(call: Call) -> Value:
     name, kind = _SESSION[call.name]
     return Value(call.binder.parameter(ParameterSource.SESSION, name, kind), kind)
+
+
+def _setting(call: Call) -> Value:
+    """Lower CURRENT_SETTING: the name is a literal, since a setting is no value of a row."""
+    name = call.values[0].literal
+    if name is None:
+        raise call.error("CURRENT_SETTING takes the name of a setting as a literal", sqlstate="22023")
+    if call.binder.context.settings.get("session_values") == "variables":
+        raise call.binder.unsupported(call.node, "CURRENT_SETTING cannot be used in a view")
+    return Value(call.binder.parameter(ParameterSource.SESSION, f"{SETTING_PREFIX}{name.lower()}", VARCHAR), VARCHAR)
 
 
 def _stop(call: Call) -> Value:
@@ -89,6 +99,7 @@ def _extreme(call: Call) -> Value:
 
 FUNCTIONS = (
     *(Function(name, "", kind, _session, f"r_{name.upper()}.html", is_mutable=True) for name, (_, kind) in _SESSION.items()),
+    Function("current_setting", "r", VARCHAR, _setting, "r_CURRENT_SETTING.html", is_mutable=True),
     Function("pg_cancel_backend", "i", INTEGER, _stop, "PG_CANCEL_BACKEND.html", is_mutable=True),
     Function("pg_terminate_backend", "i", INTEGER, _stop, "PG_TERMINATE_BACKEND.html", is_mutable=True),
     Function("coalesce", "r+", VARCHAR, _coalesce, "r_NVL_function.html"),

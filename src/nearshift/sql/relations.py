@@ -136,6 +136,10 @@ SESSION_VALUES = (
 )  # fmt: skip
 
 
+# A session value of this beginning is the setting whose name follows (CURRENT_SETTING).
+SETTING_PREFIX = "setting."
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One DuckDB parameter of a translation."""
