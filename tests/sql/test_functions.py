@@ -166,6 +166,7 @@ _SAMPLES = {
     "S": "json_parse('[1]')", "v": "to_varbyte('61', 'hex')", "x": "'10'", "*": "1", "r": "1",
 }  # fmt: skip
 _SPECIAL = {
+    "asin": "0.5", "acos": "0.5",
     "json_extract_path_text": "'{}', 'a'", "json_array_length": "'[1]'", "json_extract_array_element_text": "'[1]', 0", "object": "'a', 1",
     "from_varbyte": "to_varbyte('61', 'hex'), 'hex'", "to_varbyte": "'61', 'hex'", "to_date": "'2020', 'YYYY'", "sha2": "'a', 256",
     "to_timestamp": "'2020', 'YYYY'", "to_char": "1, '999'", "to_number": "'12', '99'", "next_day": "getdate(), 'Mon'", "json_parse": "'1'",

@@ -15,7 +15,22 @@ from nearshift.sql.bind_casts import coerce, explicit_cast, super_of, text_of
 from nearshift.sql.bind_values import Value
 from nearshift.sql.numeric import arithmetic_type, as_decimal
 from nearshift.sql.scope import Scope
-from nearshift.types import BIGINT, DATE, DOUBLE, INTEGER, INTEGERS, INTERVAL, NUMBERS, STRINGS, SUPER, TIMESTAMP, VARCHAR, Kind, SqlType
+from nearshift.types import (
+    BIGINT,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    INTEGERS,
+    INTERVAL,
+    NUMBERS,
+    STRINGS,
+    SUPER,
+    TIMESTAMP,
+    VARBYTE,
+    VARCHAR,
+    Kind,
+    SqlType,
+)
 
 INSTANTS = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ})
 
@@ -45,6 +60,8 @@ def arithmetic(binder: Binder, operator: str, left: Value, right: Value, node: e
     """Return `left operator right` with Redshift's type."""
     if Kind.SUPER in {left.type.kind, right.type.kind}:
         return _super_arithmetic(binder, operator, left, right)
+    if operator == "+" and left.type.kind is Kind.VARBYTE and right.type.kind is Kind.VARBYTE:
+        return Value(f"({left.sql} || {right.sql})", VARBYTE)  # "VARBYTE operators"
     left, right = _typed_by_neighbour(binder, left, right, node)
     dated = _date_arithmetic(binder, operator, left, right, node)
     if dated is not None:
@@ -108,6 +125,9 @@ def _decimal_arithmetic(operator: str, left: Value, right: Value, result: SqlTyp
     if operator == "/":
         return Value(_decimal_division(first, one, second, two, result), result)
     if operator == "%":
+        # Beyond 38 digits together DuckDB would turn to floating point.
+        scale = max(one.scale or 0, two.scale or 0)
+        first, second = f"CAST({first} AS DECIMAL(38,{scale}))", f"CAST({second} AS DECIMAL(38,{scale}))"
         return Value(f"CAST(nearshift_sql.modulo({first}, {second}) AS {result.duckdb})", result)
     if operator == "*" and (one.scale or 0) + (two.scale or 0) > 38:
         first, second = f"CAST({first} AS DOUBLE)", f"CAST({second} AS DOUBLE)"
@@ -154,12 +174,21 @@ def _date_arithmetic(binder: Binder, operator: str, left: Value, right: Value, n
         return Value(f"({left.sql} {operator} {right.sql})", left.type)
     if kinds[0] in INSTANTS and kinds[1] in INSTANTS and operator == "-":
         return Value(f"({coerce(binder, left, TIMESTAMP, node).sql} - {coerce(binder, right, TIMESTAMP, node).sql})", INTERVAL)
+    if operator == "+" and Kind.DATE in kinds and set(kinds) & {Kind.TIME, Kind.TIMETZ}:
+        # "+ (Concatenation) operator"; a TIMETZ is kept in UTC, so the day that its own offset would make is not known.
+        if Kind.TIMETZ in kinds:
+            raise binder.unsupported(node, "a date plus a time with time zone is not supported", hint="Add a TIME, or use TIMESTAMPTZ.")
+        return Value(f"({left.sql} + {right.sql})", TIMESTAMP)
+    if kinds == (Kind.TIME, Kind.TIME) and operator == "-":
+        return Value(f"to_microseconds(date_diff('microsecond', {right.sql}, {left.sql}))", INTERVAL)
     if kinds == (Kind.INTERVAL, Kind.INTERVAL) and operator in "+-":
         return Value(f"({left.sql} {operator} {right.sql})", INTERVAL)
-    if kinds[0] is Kind.INTERVAL and kinds[1] in INTEGERS and operator == "*":
-        return Value(f"({left.sql} * {right.sql})", INTERVAL)
-    if kinds[1] is Kind.INTERVAL and kinds[0] in INTEGERS and operator == "*":
-        return Value(f"({right.sql} * {left.sql})", INTERVAL)
+    if kinds[1] is Kind.INTERVAL and kinds[0] in NUMBERS and operator == "*":
+        left, right, kinds = right, left, (kinds[1], kinds[0])
+    if kinds[0] is Kind.INTERVAL and kinds[1] in NUMBERS and operator in "*/":
+        factor = right.sql if kinds[1] in INTEGERS and operator == "*" else f"CAST({right.sql} AS DOUBLE)"
+        divided = f"nearshift_sql.divide_interval({left.sql}, {factor})"
+        return Value(divided if operator == "/" else f"({left.sql} * {factor})", INTERVAL)
     raise no_operator(binder, operator, left, right, node)
 
 
@@ -197,9 +226,8 @@ def negation_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     if value.type.kind not in NUMBERS | {Kind.INTERVAL}:
         raise binder.invalid(node, f"operator does not exist: - {value.type.kind.value}", sqlstate="42883")
     if value.integer is not None:
-        return Value(
-            f"(-{value.integer})" if value.type == INTEGER else f"CAST(-{value.integer} AS BIGINT)", value.type, integer=-value.integer
-        )
+        number = -value.integer
+        return Value(f"({number})" if value.type == INTEGER else f"CAST({number} AS BIGINT)", value.type, integer=number)
     return Value(f"(-{value.sql})", value.type)
 
 
@@ -226,16 +254,28 @@ def concat_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
 def power_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     """Bind `^`, which raises to a power ("Mathematical operator symbols")."""
     left, right = (coerce(binder, binder.value(one, scope), DOUBLE, node) for one in (node.this, node.expression))
-    return Value(f"pow({left.sql}, {right.sql})", DOUBLE)
+    return Value(f"nearshift_sql.power({left.sql}, {right.sql})", DOUBLE)
 
 
 def bitwise_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
     """Bind & | << >> on integers."""
     left, right = _typed_by_neighbour(binder, binder.value(node.this, scope), binder.value(node.expression, scope), node)
     operator = _BITWISE[type(node)]
+    if left.type.kind is Kind.VARBYTE and right.type.kind is Kind.VARBYTE and operator in "&|":
+        return Value(f"nearshift_sql.bits_{'and' if operator == '&' else 'or'}({left.sql}, {right.sql})", VARBYTE)
     if left.type.kind not in INTEGERS or right.type.kind not in INTEGERS:
         raise no_operator(binder, operator, left, right, node)
     result = arithmetic_type("+", left.type, right.type) if operator in "&|" else left.type
     first = f"CAST({left.sql} AS {result.duckdb})"
     second = f"CAST({right.sql} AS {result.duckdb})"
     return Value(f"({first} {operator} {second})", result)
+
+
+def bitwise_not_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
+    """Bind ~ on integers and VARBYTE."""
+    value = binder.value(node.this, scope)
+    if value.type.kind is Kind.VARBYTE:
+        return Value(f"CAST(~CAST({value.sql} AS BIT) AS BLOB)", VARBYTE)
+    if value.type.kind not in INTEGERS:
+        raise binder.invalid(node, f"operator does not exist: ~ {value.type.kind.value}", sqlstate="42883")
+    return Value(f"(~CAST({value.sql} AS {value.type.duckdb}))", value.type)

@@ -16,8 +16,10 @@ from nearshift.errors import DataError, InvalidSql
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_objects import OBJECT_KINDS, object_cast
 from nearshift.sql.bind_values import NO_LABEL, Value
+from nearshift.sql.intervals import read_interval
 from nearshift.sql.names import quote_literal
-from nearshift.sql.relations import Column
+from nearshift.sql.native_dates import NotADate, read_text
+from nearshift.sql.relations import Column, ParameterSource
 from nearshift.sql.scope import Scope
 from nearshift.types import INTEGERS, NUMBERS, OID, STRINGS, UNKNOWN, VARCHAR, Kind, SqlType, parse_type, varchar
 
@@ -127,6 +129,8 @@ def _literal_cast(binder: Binder, value: Value, target: SqlType, node: exp.Expr,
         word = text.strip().lower()
         if word in _TRUE_WORDS | _FALSE_WORDS:
             return Value("TRUE" if word in _TRUE_WORDS else "FALSE", target, value.label)
+    elif target.kind in _DATED:
+        return _dated_literal(binder, value, target, node, is_try=is_try)
     else:
         return None
     if is_try:
@@ -134,6 +138,55 @@ def _literal_cast(binder: Binder, value: Value, target: SqlType, node: exp.Expr,
     name = _INTEGER_NAMES.get(target.kind, target.kind.value)
     name = "integer" if target.kind in INTEGERS else name
     raise DataError(f'invalid input syntax for {name}: "{text}"', sqlstate="22P02", span=value.span or binder.invalid(node, "").span)
+
+
+_DATED = {
+    Kind.DATE: "date", Kind.TIME: "time", Kind.TIMETZ: "timetz", Kind.TIMESTAMP: "timestamp", Kind.TIMESTAMPTZ: "timestamptz",
+    Kind.INTERVAL: "interval",
+}  # fmt: skip
+_WIDTHS = {Kind.SMALLINT: 2, Kind.INTEGER: 4, Kind.BIGINT: 8}
+_MOMENTS = {"now": 0, "today": 0, "tomorrow": 1, "yesterday": -1}
+_BEFORE_CHRIST = re.compile(r"\s*\(?BC\)?\s*\Z", re.I)
+_WIDE_YEAR = re.compile(r"\s*(\d{5,6})-\d")
+
+
+def _dated_literal(binder: Binder, value: Value, target: SqlType, node: exp.Expr, *, is_try: bool) -> Value:
+    """Read a date, time or interval literal now, in all the forms of "Date, time, and timestamp literals"."""
+    text, kind = value.literal or "", _DATED[target.kind]
+    word = text.strip().lower()
+    if word in _MOMENTS and target.kind in _INSTANTS:
+        return _moment(binder, word, target, value)
+    if word == "epoch" and target.kind in _INSTANTS:
+        return Value(f"CAST('1970-01-01 00:00:00+00' AS {target.duckdb})", target, value.label)
+    wide = _WIDE_YEAR.match(text)
+    try:
+        if kind == "interval":
+            return Value(read_interval(text).duckdb, target, value.label)
+        if _BEFORE_CHRIST.search(text) or (wide is not None and int(wide[1]) <= _YEAR_MAX):
+            return Value(f"CAST({quote_literal(_BEFORE_CHRIST.sub(' (BC)', text))} AS {target.duckdb})", target, value.label)
+        return Value(f"CAST({quote_literal(read_text(text, kind))} AS {target.duckdb})", target, value.label)
+    except ValueError as error:
+        if is_try:
+            return Value(f"CAST(NULL AS {target.duckdb})", target, value.label)
+        span = value.span or binder.invalid(node, "").span
+        if isinstance(error, NotADate) and error.is_range:
+            raise DataError(f'date/time field value out of range: "{text}"', sqlstate="22008", span=span) from error
+        raise DataError(f'invalid input syntax for type {target.kind.value}: "{text}"', sqlstate="22007", span=span) from error
+
+
+_YEAR_MAX = 294_276
+
+
+def _moment(binder: Binder, word: str, target: SqlType, value: Value) -> Value:
+    """Return 'now', 'today', 'tomorrow' and 'yesterday', which mean another time in each statement."""
+    binder.facts.mutable.add(word)
+    if word != "now":
+        today = binder.parameter(ParameterSource.SESSION, "current_date", SqlType(Kind.DATE))
+        return Value(f"CAST(({today} + {_MOMENTS[word]}) AS {target.duckdb})", target, value.label)
+    if target.kind is Kind.TIMESTAMPTZ:
+        return Value(binder.parameter(ParameterSource.SESSION, "transaction_timestamptz", target), target, value.label)
+    now = binder.parameter(ParameterSource.SESSION, "transaction_timestamp", SqlType(Kind.TIMESTAMP))
+    return Value(f"CAST({now} AS {target.duckdb})", target, value.label)
 
 
 def _from_super(binder: Binder, value: Value, target: SqlType, node: exp.Expr) -> Value:
@@ -170,19 +223,32 @@ def _scalar_cast(binder: Binder, value: Value, target: SqlType, node: exp.Expr, 
     if target.kind is Kind.SUPER:
         return _to_super(binder, value, node)
     if target.kind in STRINGS:
-        return text_of(value)
+        return f"nearshift_sql.utf8({sql})" if source.kind is Kind.VARBYTE else text_of(value)
+    if target.kind is Kind.VARBYTE and source.kind is not Kind.VARBYTE:
+        return _octets(sql, source)
     if source.kind in STRINGS:
         return _from_text(sql, target, is_try=is_try)
     if target.kind is Kind.VARBYTE:
         return sql
+    if source.kind is Kind.TIMESTAMPTZ and target.kind is Kind.TIMETZ:
+        return f"CAST(CAST(timezone('UTC', {sql}) AS TIME) AS TIMETZ)"
     if target.kind in INTEGERS and source.kind in _FLOATS:
         sql = f"round_even({sql}, 0)"
     return f"{'TRY_CAST' if is_try else 'CAST'}({sql} AS {target.duckdb})"
 
 
+def _octets(sql: str, source: SqlType) -> str:
+    """Return a string or an integer as VARBYTE ("VARBYTE type": UTF-8, CHAR with its blanks, integers in the bytes of their type)."""
+    if source.kind in INTEGERS:
+        return f"unhex(right(lpad(hex(CAST({sql} AS BIGINT)), 16, '0'), {2 * _WIDTHS[source.kind]}))"
+    if source.kind is Kind.CHAR and source.length is not None:
+        return f"encode(rpad({sql}, {source.length}, ' '))"
+    return f"encode({sql})"
+
+
 def _from_text(sql: str, target: SqlType, *, is_try: bool) -> str:
-    if target.kind is Kind.VARBYTE:
-        return f"encode({sql})"
+    if target.kind in _DATED and target.kind is not Kind.INTERVAL:
+        return f"nearshift_sql.{'try' if is_try else 'text'}_{_DATED[target.kind]}({sql})"
     if is_try:
         if target.kind in INTEGERS:
             return f"CASE WHEN regexp_full_match({sql}, '\\s*[+-]?[0-9]+\\s*') THEN TRY_CAST({sql} AS {target.duckdb}) END"
@@ -235,6 +301,8 @@ def _is_castable(source: Kind, target: Kind) -> bool:
         return target is not Kind.OID or target is Kind.OID
     if target is Kind.SUPER:
         return True
+    if target is Kind.VARBYTE:
+        return source in INTEGERS
     if source in NUMBERS and target in NUMBERS:
         return True
     if Kind.BOOLEAN in {source, target}:

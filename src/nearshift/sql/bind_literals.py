@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_values import Value
+from nearshift.sql.intervals import read_interval
 from nearshift.sql.names import quote_literal
 from nearshift.sql.scope import Scope
 from nearshift.types import BIGINT, BOOLEAN, DOUBLE, INTEGER, INTERVAL, UNKNOWN, decimal
@@ -71,14 +72,18 @@ def adjacent_rule(binder: Binder, node: exp.Expr, _scope: Scope) -> Value:
 
 
 def interval_rule(binder: Binder, node: exp.Expr, _scope: Scope) -> Value:
-    """Bind an INTERVAL literal."""
-    amount = node.this
-    unit = node.args.get("unit")
-    if not isinstance(amount, exp.Literal):
-        raise binder.unsupported(node, "an interval needs a literal")
-    text = amount.this
-    if unit is not None:
-        if isinstance(unit, exp.IntervalSpan):
-            raise binder.unsupported(node, "this interval literal is not supported", hint="Write INTERVAL '1 day 2 hours'.")
-        text = f"{text} {unit.name.lower()}"
-    return Value(f"CAST({quote_literal(text)} AS INTERVAL)", INTERVAL, "interval")
+    """Bind an INTERVAL literal with or without a qualifier such as YEAR TO MONTH."""
+    amount, unit = node.this, node.args.get("unit")
+    if not isinstance(amount, exp.Literal) or not amount.is_string:
+        raise binder.unsupported(node, "an interval needs a literal", hint="Multiply: n * INTERVAL '1 day'.")
+    precision = None
+    if isinstance(unit, exp.IntervalSpan):
+        unit = unit.expression
+    if isinstance(unit, exp.Anonymous):
+        precision, unit = int(unit.expressions[0].name), exp.Var(this=unit.name)
+    last = unit.name.lower() if unit is not None else None
+    try:
+        return Value(read_interval(amount.this, last, precision).duckdb, INTERVAL, "interval")
+    except ValueError as error:
+        message = f'invalid input syntax for type interval: "{amount.this}"'
+        raise binder.invalid(node, message, sqlstate="22007", hint="Write INTERVAL '1 day 2 hours'.") from error

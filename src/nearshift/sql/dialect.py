@@ -18,6 +18,7 @@ from sqlglot.tokenizer_core import TokenType
 from nearshift.errors import InvalidSql, NotSupported, Span
 from nearshift.limits import STATEMENT_BYTES_MAX, STATEMENT_DEPTH_MAX
 from nearshift.sql.full_names import shortened
+from nearshift.sql.intervals import is_qualifier
 from nearshift.sql.stack_room import room_for
 
 _OPENERS = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE})
@@ -83,19 +84,6 @@ class _Parser(RedshiftParser):
         # PostgreSQL 8.0 casts by a type's name too; of those forms only this one is in use.
         return self.expression(exp.Cast(this=self._parse_bitwise(), to=exp.DataType.build("date")))
 
-    def _parse_interval(self, require_interval: bool = True, parse_function_unit: bool = True) -> Any:  # noqa: FBT001, FBT002 - its names
-        # Of `INTERVAL '1 day' + '2020-01-01'::date` sqlglot would make the sum of two intervals: a string after + is a value of its own.
-        start = self._index
-        found = super()._parse_interval(require_interval, parse_function_unit=parse_function_unit)
-        if not isinstance(found, exp.Add):
-            return found
-        plus = next((at for at in range(start, self._index) if self._tokens[at].token_type == TokenType.PLUS), None)
-        if plus is None:
-            self.raise_error("Expected +")
-        else:
-            self._retreat(plus)
-        return found.this
-
     def _parse_projections(self) -> Any:
         found = super()._parse_projections()
         if self._curr.token_type == TokenType.IDENTIFIER and self._curr.text.upper() == "EXCLUDE":
@@ -139,27 +127,32 @@ class _Parser(RedshiftParser):
             self._retreat(index)
         return super()._parse_type(*arguments, **options)
 
-    def _parse_interval(self, *arguments: Any, **options: Any) -> Any:
-        # sqlglot reads a number and a unit out of the string and drops the rest of '3 days 04:05:06'.
+    def _parse_interval(self, require_interval: bool = True, parse_function_unit: bool = True) -> Any:  # noqa: FBT001, FBT002 - its names
+        # sqlglot reads a number and a unit out of the string and drops the rest of '3 days 04:05:06', and adds a string after +.
         if self._curr.token_type != TokenType.INTERVAL or self._next.token_type != TokenType.STRING:
-            return super()._parse_interval(*arguments, **options)
+            return super()._parse_interval(require_interval, parse_function_unit=parse_function_unit)
         self._advance(2)
         literal = self.expression(exp.Literal(this=self._prev.text, is_string=True), token=self._prev)
         return self.expression(exp.Interval(this=literal, unit=self._parse_qualifier()))
 
     def _parse_qualifier(self) -> exp.Expr | None:
         """Read what may follow an interval's string: `DAY`, `YEAR TO MONTH`, `DAY TO SECOND (3)`."""
-        if self._curr.token_type == TokenType.STRING or not is_qualifier(self._curr.text):
-            return None
         units: list[exp.Expr] = []
-        while self._curr.token_type != TokenType.STRING and is_qualifier(self._curr.text):
+        while len(units) < 2 and self._is_qualifier():
             self._advance()
-            name = self._prev.text.upper()
-            digits = self._parse_wrapped(self._parse_number) if self._curr.token_type == TokenType.L_PAREN else None
+            name, digits = self._prev.text.upper(), None
+            if self._match(TokenType.L_PAREN):
+                digits = self._parse_number()
+                self._match_r_paren()
             units.append(exp.Var(this=name) if digits is None else exp.Anonymous(this=name, expressions=[digits]))
-            if len(units) == 2 or not self._match_text_seq("TO"):
+            if not self._match_text_seq("TO"):
                 break
-        return units[0] if len(units) == 1 else exp.IntervalSpan(this=units[0], expression=units[1])
+        if len(units) < 2:
+            return units[0] if units else None
+        return exp.IntervalSpan(this=units[0], expression=units[1])
+
+    def _is_qualifier(self) -> bool:
+        return self._curr.token_type not in {TokenType.STRING, TokenType.IDENTIFIER} and is_qualifier(self._curr.text)
 
     def _parse_table(self, *arguments: Any, **options: Any) -> exp.Expr | None:
         if not arguments and not options.get("schema") and not options.get("is_db_reference"):

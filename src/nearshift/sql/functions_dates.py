@@ -124,9 +124,13 @@ def _date_trunc(call: Call) -> Value:
         raise call.error(f'date part "{part}" cannot be truncated to', sqlstate="22023")
     if value.type.kind in {Kind.TIME, Kind.TIMETZ}:
         raise call.error("DATE_TRUNC does not take a time of day")
-    if value.type.kind is Kind.TIMESTAMPTZ:
-        return Value(f"date_trunc('{part}', {value.sql})", TIMESTAMPTZ)
-    return Value(f"date_trunc('{part}', CAST({value.sql} AS TIMESTAMP))", TIMESTAMP)
+    kind = TIMESTAMPTZ if value.type.kind is Kind.TIMESTAMPTZ else TIMESTAMP
+    sql = value.sql if kind == TIMESTAMPTZ else f"CAST({value.sql} AS TIMESTAMP)"
+    if part in {"century", "millennium"}:
+        # They begin with the years 1901 and 2001; DuckDB's begin a year before.
+        years = 100 if part == "century" else 1000
+        return Value(f"(date_trunc('year', {sql}) - to_years(CAST((date_part('year', {sql}) - 1) % {years} AS INTEGER)))", kind)
+    return Value(f"date_trunc('{part}', {sql})", kind)
 
 
 def _part_sql(call: Call, part: str, value: Value) -> str:

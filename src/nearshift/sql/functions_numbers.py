@@ -68,18 +68,22 @@ def _rounded(call: Call) -> Value:
         return number
     if number.type.kind in {Kind.REAL, Kind.DOUBLE}:
         return Value(f"nearshift_sql.{name}_float({number.sql}, CAST({places.sql} AS INTEGER))", DOUBLE)
-    if name == "trunc" and places.integer is not None:
-        return _cut_exactly(number, places.integer)
+    if number.type.kind is Kind.DECIMAL and places.integer is not None:
+        return _at_scale(name, number, places.integer)
     sql = f"nearshift_sql.{name}_exact({number.sql}, CAST({places.sql} AS INTEGER))"
     return Value(f"CAST({sql} AS {number.type.duckdb})", number.type)
 
 
-def _cut_exactly(number: Value, places: int) -> Value:
-    """Cut digits off a DECIMAL or an integer without a float in between."""
-    if places >= (number.type.scale or 0):
+def _at_scale(name: str, number: Value, places: int) -> Value:
+    """Round or cut a DECIMAL; the result has as many digits after the point as were asked for ("ROUND function": 28.05 shows as 28.1)."""
+    scale = number.type.scale or 0
+    if places >= scale:
         return number
-    unit = f"CAST(1 AS DECIMAL(38,0)) * {10**-places}" if places <= 0 else f"CAST(0.{'0' * (places - 1)}1 AS DECIMAL(38,{places}))"
-    return Value(f"CAST({number.sql} - {number.sql} % ({unit}) AS {number.type.duckdb})", number.type)
+    whole = (number.type.precision or 18) - scale
+    kind = decimal(min(max(whole + 1, 1) + max(places, 0), 38), max(places, 0))
+    if whole + places < 0:
+        return Value(f"CAST({number.sql} * 0 AS {kind.duckdb})", kind)
+    return Value(f"CAST({name}(CAST({number.sql} AS DECIMAL({min(whole + 1 + scale, 38)},{scale})), {places}) AS {kind.duckdb})", kind)
 
 
 def _to_number(call: Call) -> Value:
@@ -103,26 +107,28 @@ FUNCTIONS = (
     Function("round", "*?n", same_as(0), _rounded, "r_ROUND.html"),
     Function("trunc", "*?n", same_as(0), _rounded, "r_TRUNC.html"),
     Function("mod", "nn", same_as(0), _mod, "r_MOD.html"),
-    Function("power", "ff", DOUBLE, "pow({0}, {1})", "r_POWER.html"),
-    Function("pow", "ff", DOUBLE, "pow({0}, {1})", "r_POWER.html"),
-    Function("dpow", "ff", DOUBLE, "pow({0}, {1})", "r_DLOG1.html"),
-    Function("sqrt", "f", DOUBLE, "sqrt({0})", "r_SQRT.html"),
-    Function("dsqrt", "f", DOUBLE, "sqrt({0})", "r_SQRT.html"),
+    Function("power", "ff", DOUBLE, "nearshift_sql.power({0}, {1})", "r_POWER.html"),
+    Function("pow", "ff", DOUBLE, "nearshift_sql.power({0}, {1})", "r_POWER.html"),
+    Function("dpow", "ff", DOUBLE, "nearshift_sql.power({0}, {1})", "r_POWER.html"),
+    Function("sqrt", "f", DOUBLE, "nearshift_sql.root({0})", "r_SQRT.html"),
+    Function("dsqrt", "f", DOUBLE, "nearshift_sql.root({0})", "r_SQRT.html"),
     Function("cbrt", "f", DOUBLE, "cbrt({0})", "r_CBRT.html"),
-    Function("exp", "f", DOUBLE, "exp({0})", "r_EXP.html"),
-    Function("dexp", "f", DOUBLE, "exp({0})", "r_DEXP.html"),
-    Function("ln", "f", DOUBLE, "ln({0})", "r_LN.html"),
-    Function("dlog1", "f", DOUBLE, "ln({0})", "r_DLOG1.html"),
-    Function("log", "f", DOUBLE, "log10({0})", "r_LOG.html"),
-    Function("dlog10", "f", DOUBLE, "log10({0})", "r_DLOG10.html"),
+    Function("exp", "f", DOUBLE, "nearshift_sql.finite(exp({0}))", "r_EXP.html"),
+    Function("dexp", "f", DOUBLE, "nearshift_sql.finite(exp({0}))", "r_DEXP.html"),
+    Function("ln", "f", DOUBLE, "ln(nearshift_sql.positive({0}))", "r_LN.html"),
+    Function("dlog1", "f", DOUBLE, "ln(nearshift_sql.positive({0}))", "r_DLOG1.html"),
+    Function("log", "f", DOUBLE, "log10(nearshift_sql.positive({0}))", "r_LOG.html"),
+    Function("dlog10", "f", DOUBLE, "log10(nearshift_sql.positive({0}))", "r_DLOG10.html"),
     Function("pi", "", DOUBLE, "pi()", "r_PI.html"),
     Function("random", "", DOUBLE, "random()", "r_RANDOM.html", is_mutable=True),
     Function("degrees", "f", DOUBLE, "degrees({0})", "r_DEGREES.html"),
     Function("radians", "f", DOUBLE, "radians({0})", "r_RADIANS.html"),
     *(
         Function(name, "f", DOUBLE, f"{name}({{0}})", f"r_{name.upper()}.html")
-        for name in ("sin", "cos", "tan", "asin", "acos", "atan", "cot")
+        for name in ("sin", "cos", "tan", "atan", "cot")
     ),
+    Function("asin", "f", DOUBLE, "asin(nearshift_sql.unit({0}))", "r_ASIN.html"),
+    Function("acos", "f", DOUBLE, "acos(nearshift_sql.unit({0}))", "r_ACOS.html"),
     Function("atan2", "ff", DOUBLE, "atan2({0}, {1})", "r_ATAN2.html"),
     Function("to_number", "sr", decimal(38, 10), _to_number, "r_TO_NUMBER.html"),
 )

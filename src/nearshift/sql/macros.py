@@ -26,6 +26,21 @@ _NUMBERS = (
     "scaled_text(q, scale) AS CASE WHEN q < 0 THEN '-' ELSE '' END || CASE WHEN scale = 0 THEN CAST(abs(q) AS VARCHAR) ELSE "
     "left(nearshift_sql.digits(q, scale + 1), -scale) || '.' || right(nearshift_sql.digits(q, scale + 1), scale) END",
     "scaled(a, b, scale) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE nearshift_sql.scaled_text(a // b, scale) END",
+    # What PostgreSQL refuses and DuckDB answers with NaN or infinity.
+    "divide_interval(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a / b END",
+    "bits_and(a, b) AS CASE WHEN octet_length(a) <> octet_length(b) THEN error('nearshift:22026:operator & needs values of one size') "
+    "ELSE CAST((CAST(a AS BIT) & CAST(b AS BIT)) AS BLOB) END",
+    "bits_or(a, b) AS CASE WHEN octet_length(a) <> octet_length(b) THEN error('nearshift:22026:operator | needs values of one size') "
+    "ELSE CAST((CAST(a AS BIT) | CAST(b AS BIT)) AS BLOB) END",
+    "root(x) AS CASE WHEN x < 0 THEN error('nearshift:2201F:cannot take square root of a negative number') ELSE sqrt(x) END",
+    "positive(x) AS CASE WHEN x = 0 THEN error('nearshift:2201E:cannot take logarithm of zero') "
+    "WHEN x < 0 THEN error('nearshift:2201E:cannot take logarithm of a negative number') ELSE x END",
+    "unit(x) AS CASE WHEN abs(x) > 1 THEN error('nearshift:22003:input is out of range') ELSE x END",
+    "finite(x) AS CASE WHEN isinf(x) THEN error('nearshift:22003:value out of range: overflow') ELSE x END",
+    "power(a, b) AS CASE WHEN a = 0 AND b < 0 THEN error('nearshift:2201F:zero raised to a negative power is undefined') "
+    "WHEN a < 0 AND b <> trunc(b) "
+    "THEN error('nearshift:2201F:a negative number raised to a non-integer power yields a complex result') "
+    "ELSE nearshift_sql.finite(pow(a, b)) END",
     "round_exact(x, places) AS round(x, places)",
     "trunc_exact(x, places) AS trunc(x * pow(10::DOUBLE, places)) / pow(10::DOUBLE, places)",
     "round_float(x, places) AS round(x, places)",
@@ -34,6 +49,21 @@ _NUMBERS = (
     "float_text(x) AS regexp_replace(CAST(x AS VARCHAR), '\\.0$', '')",
 )
 _DATES = (
+    # DuckDB reads a date that begins with four digits of a year as Redshift does; other forms are read by a function of our own.
+    *(
+        f"text_{kind}(x) AS coalesce(CASE WHEN x[5] IN ('-', '/') THEN TRY_CAST(x AS {name}) END, "
+        f"CAST(nearshift_text_timestamp(x, '{kind}') AS {name}))"
+        for kind, name in (("date", "DATE"), ("timestamp", "TIMESTAMP"), ("timestamptz", "TIMESTAMPTZ"))
+    ),
+    "text_time(x) AS coalesce(CASE WHEN x[3] = ':' AND length(x) < 16 THEN TRY_CAST(x AS TIME) END, "
+    "CAST(nearshift_text_timestamp(x, 'time') AS TIME))",
+    "text_timetz(x) AS CAST(nearshift_text_timestamp(x, 'timetz') AS TIMETZ)",
+    *(
+        f"try_{kind}(x) AS CAST(nearshift_text_timestamp(x, 'try {kind}') AS {name})"
+        for kind, name in (
+            ("date", "DATE"), ("timestamp", "TIMESTAMP"), ("timestamptz", "TIMESTAMPTZ"), ("time", "TIME"), ("timetz", "TIMETZ")
+        )
+    ),
     # "ADD_MONTHS function": the last day of a month stays the last day.
     "add_months(t, n) AS CASE WHEN CAST(t AS DATE) = last_day(t) THEN CAST(last_day(t + to_months(n)) AS TIMESTAMP) "
     "+ (t - CAST(CAST(t AS DATE) AS TIMESTAMP)) ELSE t + to_months(n) END",

@@ -56,14 +56,17 @@ class _Parts:
     is_before_christ: bool = False
 
 
-def canonical(text: str, kind: str) -> str:
+def canonical(text: str, kind: str) -> str | None:
     """Return a date or time as DuckDB reads it, for the Redshift type `kind` ("timestamp", "timestamptz", "date", "time", "timetz").
 
-    Raises ValueError with the mark of macros: 22007 for a text that is none, 22008 for one out of range.
+    TIMETZ is kept in UTC, as Redshift does. A text that is none gives None when `kind` begins with "try ". Raises ValueError with the
+    mark of macros: 22007 for a text that is none, 22008 for one out of range.
     """
     try:
-        return read_text(text, kind)
+        return read_text(text, kind.removeprefix("try "))
     except NotADate as error:
+        if kind.startswith("try "):
+            return None
         name = {"timestamptz": "timestamp with time zone", "timetz": "time with time zone"}.get(kind, kind)
         if error.is_range:
             raise ValueError(f'nearshift:22008:date/time field value out of range: "{text}"') from error
@@ -82,12 +85,12 @@ def read_text(text: str, kind: str) -> str:
     if is_time and not parts.numbers and parts.month is None:
         if parts.clock is None:
             raise NotADate(text)
-        return shown + (_offset_text(parts.offset or 0) if kind == "timetz" else "")
+        return _in_utc(seconds, parts.offset or 0) if kind == "timetz" else shown
     day = _day(parts, text)
     if kind == "date":
         return day.isoformat()
     if is_time:
-        return shown + (_offset_text(_offset_of(parts, day, seconds, text)) if kind == "timetz" else "")
+        return _in_utc(seconds, _offset_of(parts, day, seconds, text)) if kind == "timetz" else shown
     moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(microseconds=seconds)
     if kind == "timestamptz" and (parts.offset is not None or parts.place is not None):
         moment -= timedelta(minutes=_offset_of(parts, day, seconds, text))
@@ -112,8 +115,9 @@ def _clock_text(micros: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{micros % 1_000_000:06d}"
 
 
-def _offset_text(minutes: int) -> str:
-    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+def _in_utc(micros: int, minutes: int) -> str:
+    """Return a time of day with an offset as the time of day in UTC."""
+    return _clock_text((micros - minutes * 60_000_000) % 86_400_000_000) + "+00"
 
 
 def _taken_apart(text: str) -> _Parts:

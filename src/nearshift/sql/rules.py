@@ -47,6 +47,7 @@ EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.BitwiseOr: arithmetic.bitwise_rule,
     exp.BitwiseLeftShift: arithmetic.bitwise_rule,
     exp.BitwiseRightShift: arithmetic.bitwise_rule,
+    exp.BitwiseNot: arithmetic.bitwise_not_rule,
     exp.DPipe: arithmetic.concat_rule,
     exp.EQ: compare.comparison_rule,
     exp.NEQ: compare.comparison_rule,
