@@ -40,7 +40,7 @@ TITLES = {
 # Accepted by the parser and without effect on what a query can see.
 RECORDED = ("VACUUM", "ANALYZE", "ANALYSE", "DISCARD")
 # Words of the parser's table that stand for several statements of the reference, each of which has a row of its own.
-GENERAL = ("DROP",)
+GENERAL = ("DROP", "REFRESH", "START")
 
 
 def cell(text: str) -> str:
