@@ -74,6 +74,20 @@ class ConnectionNote:
     application: str
 
 
+@dataclass(frozen=True, slots=True)
+class ProcedureNote:
+    """What a procedure said by RAISE, for sys_procedure_messages."""
+
+    query_id: int
+    user: str
+    session: int
+    transaction: int
+    recorded_at: datetime
+    level: str
+    message: str
+    line: int
+
+
 class Translations:
     """Translations by their text and settings, each with the answers that the catalog gave while it was made.
 
@@ -158,6 +172,7 @@ class House:
         self.admin = admin
         self.files: Path | None = None  # the folder whose files COPY and UNLOAD may use; the owner chooses it
         self.notes: deque[QueryNote] = deque(maxlen=10_000)
+        self.procedure_notes: deque[ProcedureNote] = deque(maxlen=10_000)
         self.connection_notes: deque[ConnectionNote] = deque(maxlen=limits.CONNECTION_NOTES_MAX)
         self.refresher: Refresher  # set by the warehouse, which knows its system session
         self._query_ids = itertools.count(1)

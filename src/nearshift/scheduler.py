@@ -35,6 +35,7 @@ _CUTS = (
     "DELETE FROM nearshift.refreshes WHERE rowid <= (SELECT max(rowid) FROM nearshift.refreshes) - $1",
     "DELETE FROM nearshift.scans WHERE rowid <= (SELECT max(rowid) FROM nearshift.scans) - $1",
     "DELETE FROM nearshift.connections WHERE rowid <= (SELECT max(rowid) FROM nearshift.connections) - $1",
+    "DELETE FROM nearshift.procedure_messages WHERE rowid <= (SELECT max(rowid) FROM nearshift.procedure_messages) - $1",
     "DELETE FROM nearshift.schedule_runs WHERE rowid <= (SELECT max(rowid) FROM nearshift.schedule_runs) - $1",
 )
 
@@ -159,7 +160,7 @@ class Scheduler:
                 if oid not in self._views:
                     self._views[oid] = self._view_worker(view)
                     self._views[oid].start()
-        self._write_notes()
+        self.write_notes()
         return _UPKEEP_SECONDS
 
     def _watch(self, _stop: threading.Event) -> float:
@@ -312,15 +313,16 @@ class Scheduler:
 
         self._within(act)
 
-    def _write_notes(self) -> None:
+    def write_notes(self) -> None:
         """Write the notes of ended statements down, and cut histories to their bound."""
-        if not self._house.notes and not self._house.connection_notes:
+        if not self._house.notes and not self._house.connection_notes and not self._house.procedure_notes:
             return
 
         def act(connection: Rows) -> None:
             for statement in _CUTS:
                 connection.execute(statement, [_HISTORY_ROWS_MAX])
             self._write_connections(connection)
+            self._write_procedure_notes(connection)
             while self._house.notes:
                 note = self._house.notes.popleft()
                 connection.execute(
@@ -341,6 +343,16 @@ class Scheduler:
                 [
                     note.event, _naive(note.recorded_at), note.remote_host, note.remote_port, note.session, note.database, note.user,
                     note.method, note.duration, note.is_encrypted, note.application,
+                ],
+            )  # fmt: skip
+
+    def _write_procedure_notes(self, connection: Rows) -> None:
+        while self._house.procedure_notes:
+            note = self._house.procedure_notes.popleft()
+            connection.execute(
+                "INSERT INTO nearshift.procedure_messages VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                [
+                    note.query_id, note.user, note.session, note.transaction, _naive(note.recorded_at), note.level, note.message, note.line,
                 ],
             )  # fmt: skip
 

@@ -207,6 +207,19 @@ SELECT coalesce(u.oid, 1), coalesce(u.oid, 1), query_id, query_text, started_at,
 FROM nearshift.queries q LEFT JOIN nearshift.users u ON u.name = q.user_name
 WHERE query_text ILIKE 'call %' AND coalesce(u.oid = getvariable('nearshift_visible_user_id'), true)
 
+-- pg_catalog.sys_procedure_messages
+-- transaction_id bigint, query_id integer, record_time timestamp, log_level char(10), message char(1024), line_number integer
+SELECT m.transaction_id, m.query_id, m.recorded_at, m.log_level, m.message, m.line_number
+FROM nearshift.procedure_messages m LEFT JOIN nearshift.users u ON u.name = m.user_name
+WHERE coalesce(u.oid = getvariable('nearshift_visible_user_id'), true)
+
+-- pg_catalog.svl_stored_proc_messages
+-- userid integer, session_userid integer, pid integer, xid bigint, query integer, recordtime timestamp, loglevel integer, loglevel_text char(10), message char(1024), linenum integer
+SELECT coalesce(u.oid, 1), coalesce(u.oid, 1), m.session_id, m.transaction_id, m.query_id, m.recorded_at,
+       CASE m.log_level WHEN 'LOG' THEN 20 WHEN 'INFO' THEN 30 WHEN 'NOTICE' THEN 40 WHEN 'WARNING' THEN 50 ELSE 60 END, m.log_level, m.message, m.line_number
+FROM nearshift.procedure_messages m LEFT JOIN nearshift.users u ON u.name = m.user_name
+WHERE coalesce(u.oid = getvariable('nearshift_visible_user_id'), true)
+
 -- information_schema.tables
 -- table_catalog varchar(128), table_schema varchar(128), table_name varchar(128), table_type varchar(128)
 SELECT 'dev', schema_name, name, CASE kind WHEN 'table' THEN 'BASE TABLE' ELSE 'VIEW' END FROM nearshift.relations

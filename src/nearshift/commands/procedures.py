@@ -18,6 +18,7 @@ from nearshift.commands.assigning import assign
 from nearshift.commands.cursors import rows_cursor
 from nearshift.commands.results import rows_result
 from nearshift.errors import DuplicateObject, InvalidSql, NotSupported, UndefinedObject
+from nearshift.house import ProcedureNote
 from nearshift.plpgsql.compiled import CompiledProcedure, compile_procedure
 from nearshift.plpgsql.interpret import call as interpret
 from nearshift.plpgsql.nodes import Level
@@ -310,6 +311,10 @@ def _applied(session: Session, entry: ProcedureEntry) -> Iterator[CompiledProced
             session.settings.set(name, value)
 
 
+# "SVL_STORED_PROC_MESSAGES": the numbers of the levels.
+_SEVERITIES = {"LOG": 20, "INFO": 30, "NOTICE": 40, "WARNING": 50, "EXCEPTION": 60}
+
+
 class SessionRunner:
     """What the session does for a running procedure: implements `plpgsql.runner.Runner`."""
 
@@ -352,6 +357,17 @@ class SessionRunner:
                 session.settings.transaction_ended(is_committed=True)
             case Step.ROLLBACK:
                 session.roll_back_here()
+
+    def log(self, level: Level, message: str, line: int) -> None:
+        """Keep a message for SYS_PROCEDURE_MESSAGES, if its level is wanted."""
+        session = self._session
+        wanted = session.settings.get("stored_proc_log_min_messages").upper()
+        if _SEVERITIES[level.name] >= _SEVERITIES.get(wanted, 30):
+            note = ProcedureNote(
+                session.running.query_id, session.session_user, session.number, session.tx.number, session.house.clock.now(), level.name,
+                message[:1024], line,
+            )  # fmt: skip
+            session.house.procedure_notes.append(note)
 
     def notice(self, level: Level, message: str) -> None:
         """Send a message to the client."""

@@ -86,6 +86,10 @@ class Runner(Protocol):
         """
         ...
 
+    def log(self, level: Level, message: str, line: int) -> None:
+        """Keep what RAISE said in the log of procedures, with its line in the body ("Logging", PL/pgSQL)."""
+        ...
+
     def notice(self, level: Level, message: str) -> None:
         """Send a message to the client at once; never EXCEPTION."""
         ...

@@ -167,6 +167,7 @@ def run_raise(activation: Activation, node: nodes.Raise) -> None:
     for argument, part in zip(node.arguments, node.parts[1:], strict=True):
         pieces += [_shown(activation, read(activation.frame, argument)), part]
     message = "".join(pieces)
+    activation.runner.log(node.level, message, node.line)
     if node.level is nodes.Level.EXCEPTION:
         raise RaisedException(message)
     activation.runner.notice(node.level, message)
