@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.differential.postgres_server import programs, running
 from tests.differential.sides import TABLES, Sides
 
-from nearshift.testing.text_tests import Bench, InProcess
+from nearshift.testing.text_bench import Bench
+from nearshift.testing.text_drivers import InProcess
 
 # `make differential` sets it; the gate does with a sample that takes seconds.
 TIMES = int(os.environ.get("NEARSHIFT_DIFFERENTIAL_TIMES", "1"))

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.adapt import Loader
 
 from nearshift.errors import NearshiftError
-from nearshift.testing.text_tests import Bench
+from nearshift.testing.text_bench import Bench
 
 Row = tuple[str | None, ...]
 _FLOAT_TOLERANCE = 1e-9

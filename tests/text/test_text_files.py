@@ -11,8 +11,9 @@ import pytest
 from psycopg.adapt import Loader
 
 from nearshift.errors import NearshiftError, Span
+from nearshift.testing.text_drivers import Answer, Client, Driver, InProcess
 from nearshift.testing.text_records import LETTERS
-from nearshift.testing.text_tests import Answer, Client, Driver, InProcess, run_file
+from nearshift.testing.text_tests import run_file
 from nearshift.types import SqlType
 from nearshift.warehouse import Warehouse
 from nearshift.wire import Credential, WireServer
