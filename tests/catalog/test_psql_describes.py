@@ -68,7 +68,7 @@ def shown(port: int, script: str) -> list[str]:
         ("\\dt sales.*", ["sales|targets|table|dev"]),
         ("\\dv", ["public|cheap|view|dev"]),
         ("\\dn", ["public|dev", "sales|dev"]),
-        ("\\l", ["dev|dev|UTF8|C|C||libc|"]),
+        ("\\l", ["dev|dev|UTF8|C|C||libc|=T/dev"]),
         ("\\du", ["dev|Superuser, Create role, Create DB|{}"]),
         ("\\dp", ["public|cheap|view||", "public|orders|table||"]),
         ("SET search_path TO sales;\n\\dt", ["sales|targets|table|dev"]),

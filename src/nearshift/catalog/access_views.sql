@@ -17,7 +17,6 @@ FROM nearshift.users
 SELECT oid, name, is_superuser, true, is_superuser, may_create_databases, true, false, is_superuser, coalesce(connection_limit, -1)::INTEGER,
        '********', timezone('UTC', valid_until), NULL
 FROM nearshift.users
-UNION ALL SELECT oid, name, false, true, false, false, false, false, false, -1, NULL, NULL, NULL FROM nearshift.roles
 
 -- pg_catalog.pg_group
 -- groname varchar(128), grosysid integer, grolist varchar(65535)

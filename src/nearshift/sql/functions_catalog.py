@@ -86,7 +86,7 @@ def _constraint(call: Call) -> Value:
 
 
 _ENCODING = f"CASE {{0}} WHEN 6 THEN {quote_literal('UTF8')} WHEN 0 THEN {quote_literal('SQL_ASCII')} ELSE '' END"
-_PRIVILEGES = ("schema", "table", "database", "column", "function", "language", "any_column")
+_PRIVILEGES = ("schema", "table", "database", "function", "language", "any_column")
 # By the function's word: the kind of object, the view with its oids and names, and the column of its schema.
 _OBJECTS = {
     "table": ("relation", "pg_class", "relname", "relnamespace"), "column": ("relation", "pg_class", "relname", "relnamespace"),
@@ -101,8 +101,6 @@ def _has_privilege(call: Call) -> Value:
     """Lower has_table_privilege and its like: ([user,] object [, column], privilege), each a name or an oid."""
     word = call.name.removeprefix("has_").removesuffix("_privilege")
     wanted = 3 if word == "column" else 2
-    if not wanted <= len(call.values) <= wanted + 1:
-        raise call.error(f"{call.name} takes {wanted} or {wanted + 1} arguments")
     user = call.values[0] if len(call.values) > wanted else None
     values = call.values[-wanted:]
     kind, view, _name, _schema = _OBJECTS[word]
@@ -164,7 +162,8 @@ FUNCTIONS = (
     Function("pg_encoding_to_char", "i", varchar(128), _ENCODING, PAGE),
     Function("current_schemas", "b", VARCHAR, _schemas, PAGE, is_mutable=True),
     Function("array_to_string", "*s", VARCHAR, _joined, _ARRAYS),
-    *(Function(f"has_{kind}_privilege", "rr?rr", BOOLEAN, _has_privilege, PAGE, is_mutable=True) for kind in _PRIVILEGES),
+    *(Function(f"has_{kind}_privilege", "rr?r", BOOLEAN, _has_privilege, PAGE, is_mutable=True) for kind in _PRIVILEGES),
+    Function("has_column_privilege", "rrr?r", BOOLEAN, _has_privilege, PAGE, is_mutable=True),
 )
 _SIZES = "tells bytes of a file per table, and here one file holds all"
 REFUSALS = (
