@@ -6,6 +6,7 @@ and no endpoint is set for STS, the roles of IAM_ROLE are not assumed: such a st
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader, RawIOBase
@@ -21,6 +22,7 @@ from nearshift.streams.roles import assume_roles
 from nearshift.transfer.places import FoundFile, TransferError
 
 SCHEME = "s3://"
+_IP = re.compile(r"https?://(?:\d+\.\d+\.\d+\.\d+|\[)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,8 @@ def _client(access: S3Access) -> Any:
     if access.roles and (is_amazon or not _is_amazon(session.client("sts", region_name=session.region_name or "us-east-1"))):
         session = assume_roles(access.roles, access.region)
         client = session.client("s3")
-    if not is_amazon:
-        # A store of one's own rarely has a name per bucket.
+    if not is_amazon and _IP.match(str(client.meta.endpoint_url)) is None:
+        # A store of one's own rarely has a host per bucket; botocore sees that by itself only where the endpoint is an IP address.
         client = session.client("s3", config=Config(s3={"addressing_style": "path"}), region_name=session.region_name or "us-east-1")
     return client
 
