@@ -34,7 +34,7 @@ ORDER = (
     ("scheduler",),
     ("warehouse",),
     ("dbapi",),
-    ("wire", "console", "pipeline", "dataapi", "workload", "generate", "check"),
+    ("wire", "console", "pipeline", "dataapi", "workload", "generate", "check", "estimate"),
     ("deploy",),
     ("cli",),
 )

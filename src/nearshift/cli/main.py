@@ -17,6 +17,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "generate": ("generate", "Write the SQL of the facts and dimensions that nearshift.toml declares"),
     "check": ("check", "Check a pipeline against Redshift's rules before anything is deployed"),
     "plan": ("plan", "Show what apply or deploy would do, and do nothing"),
+    "estimate": ("estimate", "Estimate shards, storage and cost on AWS from what the warehouse has read"),
+    "drift": ("drift", "Compare what arrives with what nearshift.toml declares"),
     "apply": ("apply", "Bring a warehouse to what a pipeline folder says"),
     "status": ("status", "Show streams, views, schedules and loads of a pipeline"),
     "sql": ("sql", "Run a query, or read statements from standard input"),

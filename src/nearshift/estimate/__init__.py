@@ -1,0 +1,1 @@
+"""What a pipeline's traffic would need and cost on AWS."""
