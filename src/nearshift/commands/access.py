@@ -98,7 +98,7 @@ def _grant(session: Session, statement: st.Grant) -> Result:
     if statement.is_system:
         _grant_system(session, statement, receivers)
     else:
-        for target in _objects(session, statement):
+        for target in objects_named(session, statement):
             for privilege in _privileges(session, statement, target):
                 for receiver, grantee in receivers:
                     grant = dataclasses.replace(privilege, grantee=receiver)
@@ -205,7 +205,8 @@ def _dependents(session: Session, statement: st.Grant, grant: GrantEntry, granto
 # --- the objects of a GRANT
 
 
-def _objects(session: Session, statement: st.Grant) -> Iterator[Object]:
+def objects_named(session: Session, statement: st.Grant) -> Iterator[Object]:
+    """Yield what a GRANT is on. Raises UndefinedObject for what does not exist."""
     kind = _KINDS[statement.kind]
     if statement.is_all_in_schema:
         for name in statement.objects:
@@ -255,6 +256,11 @@ def _language(session: Session, name: st.QualifiedName) -> Object:
     if found not in LANGUAGES:
         raise UndefinedObject(f'language "{found}" does not exist', sqlstate="42704", span=name.span)
     return Object(Securable.LANGUAGE, LANGUAGES[found], found, session.house.admin)
+
+
+def language_name(oid: int) -> str | None:
+    """Return the name of a language of routines."""
+    return next((name for name, known in LANGUAGES.items() if known == oid), None)
 
 
 def _routine(session: Session, kind: Securable, routine: st.Signature) -> Object:

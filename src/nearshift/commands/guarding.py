@@ -33,7 +33,8 @@ def check(session: Session, statement: st.Statement) -> None:
 
 
 def _place(statement: st.Statement) -> Span | None:
-    name = getattr(statement, "name", None)
+    names = getattr(statement, "names", None)
+    name = names[0] if names else getattr(statement, "name", None)
     return name.span if isinstance(name, st.QualifiedName | st.Name) else None
 
 

@@ -310,7 +310,7 @@ def _member(session: Session, grantee: st.Grantee) -> Principal:
 def _check_circle(session: Session, role: RoleEntry, member: Principal, name: st.Name) -> None:
     if member in memberships_of(session.snapshot.principals, role.principal):
         other = session.snapshot.principals.name_of(member)
-        raise InvalidSql(f'role "{other}" is a member of role "{role.name}"', sqlstate="0LP01", span=name.span)
+        raise InvalidSql(f'role "{role.name}" is a member of role "{other}"', sqlstate="0LP01", span=name.span)
 
 
 # --- drop

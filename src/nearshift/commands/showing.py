@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from nearshift.catalog.entities import ColumnEntry, RelationEntry
-from nearshift.commands import functions, procedures
+from nearshift.commands import functions, procedures, showing_grants
 from nearshift.commands.constraints import Constraint, constraints_of
 from nearshift.commands.results import rows_result
 from nearshift.errors import InvalidSql, NotSupported, UndefinedObject
@@ -15,7 +15,7 @@ from nearshift.results import Result
 from nearshift.sql import statements as st
 from nearshift.sql.names import is_reserved, quote
 from nearshift.sql.relations import Column, RelationKind
-from nearshift.types import INTEGER, VARCHAR, Kind, SqlType
+from nearshift.types import BOOLEAN, INTEGER, VARCHAR, Kind, SqlType
 
 if TYPE_CHECKING:
     from nearshift.session import Session
@@ -42,10 +42,11 @@ _LABELS: Final[dict[str, tuple[str, ...]]] = {
     "PRIMARY KEYS": ("database_name", "schema_name", "table_name", "column_name", "key_seq", "pk_name"),
     "FOREIGN KEYS": _FOREIGN,
     "EXPORTED KEYS": _FOREIGN,
+    "GRANTS": showing_grants.LABELS,
 }  # fmt: skip
 _NUMBERS: Final = {
     "ordinal_position": INTEGER, "character_maximum_length": INTEGER, "numeric_precision": INTEGER, "numeric_scale": INTEGER,
-    "number_of_arguments": INTEGER, "key_seq": INTEGER,
+    "number_of_arguments": INTEGER, "key_seq": INTEGER, "identity_id": INTEGER, "admin_option": BOOLEAN,
 }  # fmt: skip
 _TITLES: Final = {
     st.ObjectKind.TABLE: "Show Table DDL statement",
@@ -214,6 +215,7 @@ _ROWS: Final[dict[str, Callable[[Session, st.ShowObjects], Rows]]] = {
     "DATABASES": _databases, "SCHEMAS": _schemas, "TABLES": _tables, "COLUMNS": _columns, "PROCEDURES": _procedures,
     "FUNCTIONS": _functions, "PARAMETERS": _parameters, "PRIMARY KEYS": _primary_keys, "FOREIGN KEYS": _foreign_keys,
     "EXPORTED KEYS": _exported_keys,
+    "GRANTS": showing_grants.grants,
 }  # fmt: skip
 
 
