@@ -97,6 +97,10 @@ class Proofs:
         """Return the test in which a call of this function is refused with 0A000 and a reason."""
         return self._first(one for one in self.statements if one.refusal and name in _calls(one.tokens))
 
+    def refused_family(self, prefix: str) -> str | None:
+        """Return the test in which a call of a function with this beginning is refused with 0A000 and a reason."""
+        return self._first(one for one in self.statements if one.refusal and any(name.startswith(prefix) for name in _calls(one.tokens)))
+
     def type(self, name: str, known: tuple[str, ...], *, is_refused: bool = False) -> str | None:
         """Return the test that casts to the type or makes a column of it; `known` are the names of all types."""
         longer = tuple(tuple(one.upper().split()) for one in known if one.startswith(name + " "))

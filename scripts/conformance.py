@@ -44,6 +44,7 @@ KINDS: Final = ("ran", "checked", "recorded", "refused", "unknown")
 STATEMENT_MS_MAX: Final = 20_000
 COLUMNS_MAX: Final = 300
 UNKNOWN_FUNCTION: Final = re.compile(r'function "?[\w.]+"? does not exist')
+COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 IN_QUOTES: Final = re.compile(r"--[^\n]*|/\*.*?\*/|'[^']*'", re.DOTALL)
 # Of several attempts over tables that are made up, the one that says most: what is unknown must be seen, then what works.
 WORTH: Final = {"checked": 0, "recorded": 1, "refused": 2, "ran": 3, "unknown": 4}
@@ -167,9 +168,11 @@ def _attempt(file: str, text: str, session: Session) -> Finding:
 def _kind(text: str, error: NearshiftError) -> str:
     if error.sqlstate == "0A000":
         return "refused"
+    if error.message.startswith("could not reach"):
+        return "checked"  # S3, which is not there
     is_unknown_function = error.sqlstate == "42883" and UNKNOWN_FUNCTION.fullmatch(error.message) is not None
     if error.sqlstate in ("42601", "XX000") or is_unknown_function:
-        plain = " ".join(text.split())
+        plain = " ".join(COMMENT.sub(" ", text).split())
         return "refused" if any(re.search(pattern, plain, re.IGNORECASE) for pattern, _ in NOT_REDSHIFT) else "unknown"
     return "checked"
 

@@ -112,6 +112,11 @@ class Page:
                 test = self.test("function", row.name, self.proofs.refused_function(row.name))
                 rows.append((f"`{row.name}`", "refused", f"It {row.reason}. {row.hint or ''}", test))
             yield from table(("function", "state", "page or reason", "test"), sorted(rows))
+        yield "### Families\n"
+        rows = []
+        for prefix, reason in functions.FAMILIES.items():
+            rows.append((f"`{prefix}…`", "refused", f"It {reason}.", self.test("function", prefix, self.proofs.refused_family(prefix))))
+        yield from table(("function", "state", "reason", "test"), rows)
         for title, found in (("Aggregates", AGGREGATES), ("Window functions", WINDOWS)):
             yield f"### {title}\n"
             rows = [self.function_row(one, page_link(found[one].page)) for one in sorted(found)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
+from typing import Final
 
 from sqlglot import exp
 
@@ -38,6 +39,12 @@ MODULES = (
 )  # fmt: skip
 FUNCTIONS: dict[str, Function] = {row.name: row for module in MODULES for row in module.FUNCTIONS}
 REFUSALS: dict[str, Refusal] = {row.name: row for module in MODULES for row in module.REFUSALS}
+
+# Functions that share a beginning and the reason why they are refused.
+FAMILIES: Final[dict[str, str]] = {
+    "st_": "needs spatial types, which are not kept by nearshift", "h3_": "needs spatial types, which are not kept by nearshift",
+    "hll_": "needs HyperLogLog sketches, which are not kept by nearshift",
+}  # fmt: skip
 
 
 def known_names() -> frozenset[str]:
@@ -98,6 +105,9 @@ def _unknown(name: str, node: exp.Expr) -> UndefinedObject | NotSupported:
     refusal = REFUSALS.get(name)
     if refusal is not None:
         return NotSupported(f'function "{name}" {refusal.reason}', span=span, hint=refusal.hint)
+    family = next((reason for prefix, reason in FAMILIES.items() if name.startswith(prefix)), None)
+    if family is not None:
+        return NotSupported(f'function "{name}" {family}', span=span)
     near = difflib.get_close_matches(name, known_names(), n=1, cutoff=0.6)
     hint = f'Did you mean "{near[0]}"?' if near else "See the list of functions in docs/compatibility.md."
     return UndefinedObject(f'function "{name}" does not exist', sqlstate="42883", span=span, hint=hint)
