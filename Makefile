@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: setup demo test test-all lint bench conformance wheel clean
+.PHONY: setup demo test test-all lint bench conformance fuzz wheel clean
 
 setup: $(VENV)/.ready
 	@$(RUN)/python scripts/build_console.py
@@ -30,6 +30,10 @@ bench: setup
 
 conformance: setup
 	@$(RUN)/python scripts/conformance.py $(ARGS)
+
+# Broken statements for a long time; ARGS="-x" stops at the first that is answered wrongly.
+fuzz: setup
+	NEARSHIFT_FUZZ_EXAMPLES=$${NEARSHIFT_FUZZ_EXAMPLES:-50000} $(RUN)/python -m pytest -q tests/sql -k "fuzz" $(ARGS)
 
 wheel: setup
 	$(RUN)/python -m hatchling build -t wheel
