@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: setup demo test test-all lint bench conformance fuzz wheel clean
+.PHONY: setup demo test test-all lint bench conformance fuzz differential wheel clean
 
 setup: $(VENV)/.ready
 	@$(RUN)/python scripts/build_console.py
@@ -34,6 +34,10 @@ conformance: setup
 # Broken statements for a long time; ARGS="-x" stops at the first that is answered wrongly.
 fuzz: setup
 	NEARSHIFT_FUZZ_EXAMPLES=$${NEARSHIFT_FUZZ_EXAMPLES:-50000} $(RUN)/python -m pytest -q tests/sql -k "fuzz" $(ARGS)
+
+# The comparison with a PostgreSQL server for a long time, with new seeds.
+differential: setup
+	NEARSHIFT_DIFFERENTIAL_TIMES=$${NEARSHIFT_DIFFERENTIAL_TIMES:-25} $(RUN)/python -m pytest -q --timeout 3600 tests/differential $(ARGS)
 
 wheel: setup
 	$(RUN)/python -m hatchling build -t wheel

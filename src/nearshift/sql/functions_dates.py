@@ -5,19 +5,23 @@ Source pages: "Date and time functions", "Date parts for date or timestamp funct
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_casts import coerce, explicit_cast
 from nearshift.sql.bind_values import Value
-from nearshift.sql.functions_formats import date_format, number_format, parse_format
+from nearshift.sql.functions_formats import check_words, date_format, number_format, plain_format
 from nearshift.sql.functions_table import INSTANTS, Call, Function, Refusal
 from nearshift.sql.names import quote_literal
+from nearshift.sql.native_dates import zone_name
 from nearshift.types import (
     BIGINT,
     DATE,
     DOUBLE,
     INTEGER,
+    INTERVAL,
     NUMBERS,
     STRINGS,
     TIMESTAMP,
@@ -98,6 +102,9 @@ def _dateadd(call: Call) -> Value:
         return Value(f"({value.sql} + {unit}({amount}))", value.type)
     kind = TIMESTAMPTZ if value.type.kind is Kind.TIMESTAMPTZ else TIMESTAMP
     base = f"CAST({value.sql} AS TIMESTAMP)" if value.type.kind is Kind.DATE else value.sql
+    if part == "year":
+        # "DATEADD function": a year after 29 February is 1 March, twelve months after it 28 February.
+        return Value(f"nearshift_sql.add_years({base}, {amount})", kind)
     return Value(f"({base} + {unit}({amount}))", kind)
 
 
@@ -113,7 +120,8 @@ def _datediff(call: Call) -> Value:
     one, two = (f"CAST({value.sql} AS TIMESTAMP)" if value.type != TIMESTAMP else value.sql for value in (first, second))
     if unit == "week":
         # Redshift counts weeks from Sunday to Sunday in DATEDIFF ("DATEDIFF function": week boundaries); DuckDB's begin on Monday.
-        return Value(f"date_diff('week', {one} + to_days(1), {two} + to_days(1))", BIGINT)
+        weeks = (f"CAST(floor((CAST({value} AS DATE) - DATE '1970-01-04') / 7.0::DOUBLE) AS BIGINT)" for value in (two, one))
+        return Value(f"({' - '.join(weeks)})", BIGINT)
     return Value(f"date_diff('{unit}', {one}, {two})", BIGINT)
 
 
@@ -133,6 +141,11 @@ def _date_trunc(call: Call) -> Value:
     return Value(f"date_trunc('{part}', {sql})", kind)
 
 
+def _interval_cmp(call: Call) -> Value:
+    one, two = (value if value.type.kind is Kind.INTERVAL else coerce(call.binder, value, INTERVAL, call.node) for value in call.values)
+    return _date_cmp(replace(call, values=[one, two]))
+
+
 def _part_sql(call: Call, part: str, value: Value) -> str:
     name = _EXTRACTS[part]
     sql = value.sql
@@ -141,7 +154,8 @@ def _part_sql(call: Call, part: str, value: Value) -> str:
             raise call.error(f'date part "{part}" needs a timestamp with time zone', sqlstate="22023")
         return f"date_part('{name}', {sql})"
     if part == "decade":
-        return f"CAST(floor(date_part('year', {sql}) / 10) AS BIGINT)"
+        # The first decade has nine years ("Date parts": 1999 is in decade 200).
+        return f"(CAST(floor(date_part('year', {sql}) / 10) AS BIGINT) + 1)"
     if part == "second":
         return f"(date_part('microsecond', {sql}) / 1000000.0::DOUBLE)"
     if part == "millisecond":
@@ -174,20 +188,32 @@ def _add_months(call: Call) -> Value:
 
 def _convert_timezone(call: Call) -> Value:
     values = call.values
-    source = values[0].sql if len(values) == 3 else "'UTC'"
-    target, value = values[-2], values[-1]
+    target, value = _zone(call, values[-2]), values[-1]
+    source = _zone(call, values[0]) if len(values) == 3 else "'UTC'"
     if value.type.kind is Kind.TIMESTAMPTZ and len(values) == 2:
-        return Value(f"timezone({target.sql}, {value.sql})", TIMESTAMP)
+        return Value(f"nearshift_sql.at_zone({target}, {value.sql})", TIMESTAMP)
     instant = coerce(call.binder, value, TIMESTAMP, call.node)
-    return Value(f"timezone({target.sql}, timezone({source}, {instant.sql}))", TIMESTAMP)
+    return Value(f"nearshift_sql.at_zone({target}, nearshift_sql.of_zone({source}, {instant.sql}))", TIMESTAMP)
+
+
+def _zone(call: Call, value: Value) -> str:
+    """Return a zone's text: a name, or UTC±HH:MM for an abbreviation or the POSIX form `any+2`, whose sign is west of Greenwich."""
+    if value.literal is None and not value.sql.startswith("'"):
+        return f"nearshift_zone({coerce(call.binder, value, VARCHAR, call.node).sql})"
+    text = value.literal if value.literal is not None else value.sql[1:-1].replace("''", "'")
+    try:
+        return quote_literal(zone_name(text))
+    except ValueError as error:
+        message = f'time zone "{text}" not recognized'
+        raise call.error(message, sqlstate="22023", hint="Use a name such as America/New_York.") from error
 
 
 def _timezone(call: Call) -> Value:
     zone, value = call.values
     value = _instant(call, value)
     if value.type.kind is Kind.TIMESTAMPTZ:
-        return Value(f"timezone({zone.sql}, {value.sql})", TIMESTAMP)
-    return Value(f"timezone({zone.sql}, CAST({value.sql} AS TIMESTAMP))", TIMESTAMPTZ)
+        return Value(f"nearshift_sql.at_zone({_zone(call, zone)}, {value.sql})", TIMESTAMP)
+    return Value(f"nearshift_sql.of_zone({_zone(call, zone)}, CAST({value.sql} AS TIMESTAMP))", TIMESTAMPTZ)
 
 
 def _pattern(call: Call, index: int) -> str:
@@ -207,8 +233,13 @@ def _to_char(call: Call) -> Value:
 
 
 def _parsed(call: Call) -> str:
-    form = quote_literal(parse_format(call, _pattern(call, 1)))
-    return f"strptime({call.values[0].sql}, {form})"
+    """Read a text by a format; DuckDB reads the common formats of numbers alike, and what it does not take is read by Redshift's rules."""
+    form, text = _pattern(call, 1), call.values[0].sql
+    check_words(call, form)
+    strict = f"CAST({call.values[2].sql} AS INTEGER)" if len(call.values) > 2 else "0"
+    slow = f"nearshift_parsed_timestamp({text}, {quote_literal(form)}, {strict})"
+    plain = plain_format(form)
+    return slow if plain is None else f"coalesce(try_strptime({text}, {quote_literal(plain)}), {slow})"
 
 
 def _to_date(call: Call) -> Value:
@@ -220,6 +251,7 @@ def _to_timestamp(call: Call) -> Value:
 
 
 def _date_cmp(call: Call) -> Value:
+    """Lower DATE_CMP and its like; where one side has a time zone, the other is an instant of the session's."""
     one, two = call.values
     first, second = one.sql, two.sql
     return Value(f"CASE WHEN {first} < {second} THEN -1 WHEN {first} > {second} THEN 1 WHEN {first} = {second} THEN 0 END", INTEGER)
@@ -250,6 +282,19 @@ FUNCTIONS = (
     Function("timestamp_cmp_date", "dd", INTEGER, _date_cmp, "r_TIMESTAMP_CMP_DATE.html"),
     Function("date_cmp_timestamp", "dd", INTEGER, _date_cmp, "r_DATE_CMP_TIMESTAMP.html"),
     Function("timestamptz_cmp", "dd", INTEGER, _date_cmp, "r_TIMESTAMPTZ_CMP.html"),
-    Function("interval_cmp", "**", INTEGER, _date_cmp, "r_INTERVAL_CMP.html"),
+    Function("date_cmp_timestamptz", "dd", INTEGER, _date_cmp, "r_DATE_CMP_TIMESTAMPTZ.html"),
+    Function("timestamp_cmp_timestamptz", "dd", INTEGER, _date_cmp, "r_TIMESTAMP_CMP_TIMESTAMPTZ.html"),
+    Function("timestamptz_cmp_date", "dd", INTEGER, _date_cmp, "r_TIMESTAMPTZ_CMP_DATE.html"),
+    Function("timestamptz_cmp_timestamp", "dd", INTEGER, _date_cmp, "r_TIMESTAMPTZ_CMP_TIMESTAMP.html"),
+    Function("interval_cmp", "rr", INTEGER, _interval_cmp, "r_INTERVAL_CMP.html"),
+    Function("date_part_year", "d", INTEGER, "CAST(date_part('year', {0}) AS INTEGER)", "r_DATE_PART_YEAR.html"),
 )  # fmt: skip
-REFUSALS = (Refusal("isfinite", "is not kept by nearshift"), Refusal("date_cmp_timestamptz", "is not kept by nearshift"))
+_POSTGRES = "is not a function of Redshift"
+REFUSALS = (
+    Refusal("isfinite", "is deprecated in Redshift"), Refusal("justify_days", _POSTGRES), Refusal("justify_hours", _POSTGRES),
+    Refusal("justify_interval", _POSTGRES), Refusal("transaction_timestamp", _POSTGRES, "Use SYSDATE."),
+    Refusal("statement_timestamp", _POSTGRES, "Use GETDATE()."), Refusal("make_date", _POSTGRES, "Use TO_DATE."),
+    Refusal("date_bin", _POSTGRES, "Use DATE_TRUNC."), Refusal("to_ascii", "is deprecated in Redshift"),
+    Refusal("pg_timezone_names", "lists what the leader node knows", "Use the names of the IANA time zone database."),
+    Refusal("pg_timezone_abbrevs", "lists what the leader node knows", "Use the names of the IANA time zone database."),
+)  # fmt: skip

@@ -7,6 +7,8 @@ import re
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call
 from nearshift.sql.names import quote_literal
+from nearshift.sql.native_dates import format_words
+from nearshift.sql.native_numbers import check_format
 from nearshift.types import SqlType, decimal
 
 # Longest first, so that MONTH is not read as MON and TH.
@@ -16,10 +18,8 @@ _DATE_WORDS = (
     "J", "FM", "TH",
 )  # fmt: skip
 _TOKEN = re.compile(r'"[^"]*"|' + "|".join(re.escape(word) for word in sorted(_DATE_WORDS, key=len, reverse=True)) + r"|.", re.S | re.I)
-_PARSE_WORDS = {
-    "YYYY": "%Y", "YY": "%y", "MM": "%m", "MON": "%b", "MONTH": "%B", "DD": "%d", "DY": "%a", "DAY": "%A", "HH24": "%H", "HH12": "%I",
-    "HH": "%I", "MI": "%M", "SS": "%S", "MS": "%g", "US": "%f", "AM": "%p", "PM": "%p", "DDD": "%j", "OF": "%z", "FM": "", "TZ": "%Z",
-}  # fmt: skip
+# Numbers of a fixed width between separators, which strptime reads as Redshift does when it takes them at all.
+_PLAIN_WORDS = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "HH24": "%H", "MI": "%M", "SS": "%S"}
 
 
 def _tokens(form: str) -> list[str]:
@@ -43,12 +43,17 @@ def date_format(call: Call, sql: str, form: str, *, has_zone: bool) -> str:
             parts.append(quote_literal(token))
         if word != "FM" and not token.startswith('"') and word in _DATE_WORDS:
             is_filled = True
-    return f"({' || '.join(parts)})" if parts else "''"
+    if all(part.startswith("'") for part in parts):
+        return f"CASE WHEN {sql} IS NOT NULL THEN {' || '.join(parts) or quote_literal('')} END"
+    return f"({' || '.join(parts)})"
 
 
 def _number(sql: str, width: int, *, is_filled: bool) -> str:
     text = f"CAST({sql} AS VARCHAR)"
-    return f"lpad({text}, {width}, '0')" if is_filled else text
+    if not is_filled or width == 1:
+        return text
+    wide = f"CAST(greatest({width}, length({text})) AS INTEGER)" if width == 4 else str(width)  # a year may have more digits
+    return f"lpad({text}, {wide}, '0')"
 
 
 def _case(token: str, text: str) -> str:
@@ -69,7 +74,7 @@ def _date_part(call: Call, sql: str, token: str, *, is_filled: bool, has_zone: b
         "HH24": ("date_part('hour', {0})", 2), "HH12": ("((date_part('hour', {0}) + 11) % 12 + 1)", 2),
         "HH": ("((date_part('hour', {0}) + 11) % 12 + 1)", 2), "MI": ("date_part('minute', {0})", 2),
         "SS": ("(date_part('second', {0}))", 2), "MS": ("(date_part('microsecond', {0}) // 1000 % 1000)", 3),
-        "US": ("(date_part('microsecond', {0}) % 1000000)", 6), "J": ("CAST(floor(date_part('julian', {0})) AS BIGINT)", 1),
+        "US": ("(date_part('microsecond', {0}) % 1000000)", 6), "J": ("(CAST({0} AS DATE) - DATE '1970-01-01' + 2440588)", 1),
     }  # fmt: skip
     if word in parts:
         template, width = parts[word]
@@ -80,57 +85,52 @@ def _date_part(call: Call, sql: str, token: str, *, is_filled: bool, has_zone: b
     if word in {"MON", "DY"}:
         return _case(token, f"strftime({sql}, '{'%b' if word == 'MON' else '%a'}')")
     if word in {"AM", "PM"}:
-        return _case(token, f"CASE WHEN date_part('hour', {sql}) < 12 THEN 'am' ELSE 'pm' END")
+        return _case(token, f"CASE WHEN date_part('hour', {sql}) < 12 THEN 'am' WHEN {sql} IS NOT NULL THEN 'pm' END")
     if word in {"A.M.", "P.M."}:
-        return _case(token, f"CASE WHEN date_part('hour', {sql}) < 12 THEN 'a.m.' ELSE 'p.m.' END")
+        return _case(token, f"CASE WHEN date_part('hour', {sql}) < 12 THEN 'a.m.' WHEN {sql} IS NOT NULL THEN 'p.m.' END")
     if word in {"BC", "AD"}:
-        return _case(token, f"CASE WHEN date_part('year', {sql}) > 0 THEN 'ad' ELSE 'bc' END")
+        return _case(token, f"CASE WHEN date_part('year', {sql}) > 0 THEN 'ad' WHEN {sql} IS NOT NULL THEN 'bc' END")
     if word == "OF" and has_zone:
         return f"strftime({sql}, '%z')"
-    if word in {"TZ", "OF"} and not has_zone:
-        return "''"
+    if word == "OF":
+        return "'+00'"
+    if word == "TZ":
+        # A timestamp without a zone counts as UTC ("TO_CHAR": 02:30:00 UTC).
+        return f"strftime({sql}, '%Z')" if has_zone else "'UTC'" if token.isupper() else "'utc'"
     if word == "RM":
         romans = "['I','II','III','IV','V','VI','VII','VIII','IX','X','XI','XII']"
         return _case(token, f"rpad({romans}[date_part('month', {sql})], 4, ' ')")
     raise call.binder.unsupported(call.node, f'"{token}" in a format of TO_CHAR is not supported')
 
 
-def parse_format(call: Call, form: str) -> str:
-    """Return the strptime format of a TO_DATE or TO_TIMESTAMP format."""
+def check_words(call: Call, form: str) -> None:
+    """Refuse a format of TO_DATE or TO_TIMESTAMP with a word that cannot be read."""
+    try:
+        words = format_words(form)
+    except ValueError as error:
+        message = f'"{error}" in a format of {call.name.upper()} is not supported'
+        raise call.binder.unsupported(call.node, message) from error
+    if any(word.upper() in {"TZ", "OF"} for word in _tokens(form)) or not words:
+        raise call.error("formats with a time zone cannot be read", sqlstate="22023", hint="Leave TZ and OF out.")
+
+
+def plain_format(form: str) -> str | None:
+    """Return strptime's spelling of a format of plain numbers and separators, or None."""
     parts: list[str] = []
     for token in _tokens(form):
-        word = token.upper()
-        if word in _PARSE_WORDS:
-            parts.append(_PARSE_WORDS[word])
-        elif word in _DATE_WORDS:
-            raise call.binder.unsupported(call.node, f'"{token}" in a format of {call.name.upper()} is not supported')
-        else:
-            parts.append(token.strip('"').replace("%", "%%"))
-    return "".join(parts)
+        plain = _PLAIN_WORDS.get(token.upper())
+        if plain is None and (token.upper() in _DATE_WORDS or token not in "-/.: "):
+            return None
+        parts.append(plain or token)
+    return "".join(parts) if "%Y" in parts else None
 
 
 def number_format(call: Call, value: Value, form: str) -> str:
-    """Return the text that shows a number by a format of 9, 0, point, comma, FM, S, MI and a leading $ or L."""
-    body = form.upper()
-    is_filled = not body.startswith("FM")
-    body = body.removeprefix("FM")
-    sign_words = [word for word in ("MI", "PR", "S", "SG", "PL") if body.endswith(word) or body.startswith(word)]
-    core = re.fullmatch(r"(S)?([$L])?([09,G]*)(?:([.D])([09]*))?(MI|S)?", body)
-    if core is None or not (core[3] or core[5]):
-        raise call.binder.unsupported(call.node, f'the numeric format "{form}" is not supported', hint=", ".join(sign_words) or None)
-    whole = core[3].replace("G", ",")
-    fraction = core[5] or ""
-    digits = len(whole.replace(",", ""))
-    zeros = len(whole[whole.index("0") :].replace(",", "")) if "0" in whole else int(not fraction)
-    currency = "$" if core[2] else ""
-    width = len(whole) + (1 + len(fraction) if fraction else 0) + 1 + len(currency)
-    number = f"CAST({value.sql} AS DECIMAL(38,{min(len(fraction), 18)}))"
-    kept = "TRUE" if is_filled or "0" in fraction else "FALSE"
-    commas = "TRUE" if "," in whole else "FALSE"
-    shown = f"nearshift_sql.number_body(CAST(abs({number}) AS VARCHAR), {digits}, {zeros}, {commas}, {kept})"
-    filled = "TRUE" if is_filled else "FALSE"
-    mode = quote_literal(core[1] or ("S after" if core[6] == "S" else core[6] or ""))
-    return f"nearshift_sql.number_text({shown}, {number} < 0, {width}, {filled}, {quote_literal(currency)}, {mode})"
+    """Return the text that shows a number by a format."""
+    reason = check_format(form)
+    if reason is not None:
+        raise call.binder.unsupported(call.node, reason, hint="Use 9, 0, point, comma, D, G, FM, S, MI, PL, SG, PR, L, $, RN and TH.")
+    return f"nearshift_number_text(CAST({value.sql} AS VARCHAR), {quote_literal(form)})"
 
 
 def number_width(form: str) -> SqlType:

@@ -67,6 +67,14 @@ _DATES = (
     # "ADD_MONTHS function": the last day of a month stays the last day.
     "add_months(t, n) AS CASE WHEN CAST(t AS DATE) = last_day(t) THEN CAST(last_day(t + to_months(n)) AS TIMESTAMP) "
     "+ (t - CAST(CAST(t AS DATE) AS TIMESTAMP)) ELSE t + to_months(n) END",
+    "add_years(t, n) AS CASE WHEN date_part('month', t) = 2 AND date_part('day', t) = 29 "
+    "AND date_part('day', t + to_years(CAST(n AS INTEGER))) = 28 "
+    "THEN t + to_years(CAST(n AS INTEGER)) + to_days(1) ELSE t + to_years(CAST(n AS INTEGER)) END",
+    # A zone is a name, or an offset east of Greenwich, which DuckDB has no zone for.
+    "zone_offset(z) AS to_minutes(CAST(CASE WHEN z[1] = '-' THEN -1 ELSE 1 END "
+    "* (CAST(z[2:3] AS INTEGER) * 60 + CAST(z[5:6] AS INTEGER)) AS BIGINT))",
+    "at_zone(z, t) AS CASE WHEN z[1] IN ('+', '-') THEN timezone('UTC', t) + nearshift_sql.zone_offset(z) ELSE timezone(z, t) END",
+    "of_zone(z, t) AS CASE WHEN z[1] IN ('+', '-') THEN timezone('UTC', t - nearshift_sql.zone_offset(z)) ELSE timezone(z, t) END",
     "weekday_number(name) AS CASE WHEN lower(left(name, 2)) = 'su' THEN 0 WHEN lower(left(name, 1)) = 'm' THEN 1 "
     "WHEN lower(left(name, 2)) = 'tu' THEN 2 WHEN lower(left(name, 1)) = 'w' THEN 3 WHEN lower(left(name, 2)) = 'th' THEN 4 "
     "WHEN lower(left(name, 1)) = 'f' THEN 5 WHEN lower(left(name, 2)) = 'sa' THEN 6 "

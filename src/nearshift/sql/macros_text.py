@@ -72,20 +72,7 @@ _STRINGS = (
     "bit_at(b, n) AS (CAST('0x' || hex(b[octet_length(b) - n // 8:octet_length(b) - n // 8]) AS INTEGER) >> CAST(n % 8 AS INTEGER)) & 1",
 )
 _FORMATS = (
-    "number_of(x, kept) AS regexp_replace(x, '[^0-9.+-]', '', 'g')",
-    "grouped(w) AS ltrim(reverse(regexp_replace(reverse(w), '([0-9]{3})', '\\1,', 'g')), ',')",
-    "whole_part(t, zeros) AS lpad(ltrim(split_part(t, '.', 1), '0'), "
-    "CAST(greatest(zeros, length(ltrim(split_part(t, '.', 1), '0'))) AS INTEGER), '0')",
-    "fraction_part(t, kept) AS CASE WHEN contains(t, '.') THEN '.' || CASE WHEN kept THEN split_part(t, '.', 2) "
-    "ELSE regexp_replace(split_part(t, '.', 2), '0+$', '') END ELSE '' END",
-    # t is the number's text without its sign; a number with more digits than the format has is shown as #.
-    "number_body(t, digits, zeros, commas, kept) AS CASE WHEN length(ltrim(split_part(t, '.', 1), '0')) > digits THEN repeat('#', digits) "
-    "WHEN commas THEN nearshift_sql.grouped(nearshift_sql.whole_part(t, zeros)) || nearshift_sql.fraction_part(t, kept) "
-    "ELSE nearshift_sql.whole_part(t, zeros) || nearshift_sql.fraction_part(t, kept) END",
-    "number_text(body, negative, width, filled, currency, mode) AS CASE WHEN mode IN ('MI', 'S after') THEN "
-    "CASE WHEN filled THEN lpad(currency || body, width - 1, ' ') ELSE currency || body END || "
-    "CASE WHEN negative THEN '-' WHEN mode = 'S after' THEN '+' WHEN filled THEN ' ' ELSE '' END "
-    "WHEN filled THEN lpad(CASE WHEN negative THEN '-' WHEN mode = 'S' THEN '+' ELSE ' ' END || currency || body, width, ' ') "
-    "ELSE CASE WHEN negative THEN '-' WHEN mode = 'S' THEN '+' ELSE '' END || currency || body END",
+    # A minus or PR's bracket anywhere makes the number negative; everything else that is no digit or point is decoration.
+    "number_of(x, kept) AS CASE WHEN contains(x, '-') OR contains(x, '<') THEN '-' ELSE '' END || regexp_replace(x, '[^0-9.]', '', 'g')",
 )
 TEXT_MACROS: Final = (*_CASTS, *_STRINGS, *_FORMATS)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 MONTHS: Final = {
     "jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
@@ -108,6 +109,40 @@ def _offset_of(parts: _Parts, day: date, seconds: int, text: str) -> int:
     local = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(microseconds=seconds)
     offset = local.utcoffset() or timedelta()
     return int(offset.total_seconds() // 60)
+
+
+_POSIX: Final = re.compile(r"([A-Za-z_/]+)?\s*([+-])\s*(\d{1,2})(?::(\d{2}))?")
+
+
+def zone_name(text: str) -> str:
+    """Return a time zone as a name of the IANA database, or as `+HH:MM` east of Greenwich for abbreviations and POSIX forms.
+
+    In the POSIX form `name+2` the name means nothing and the number counts west of Greenwich ("CONVERT_TIMEZONE function"). Raises
+    ValueError for a text that is no zone.
+    """
+    word = text.strip()
+    if word.lower() in ZONES:
+        return _east(ZONES[word.lower()])
+    posix = _POSIX.fullmatch(word)
+    if posix is not None and not word.upper().startswith("ETC/"):
+        minutes = int(posix[3]) * 60 + int(posix[4] or 0)
+        return _east(-minutes if posix[2] == "+" else minutes)
+    try:
+        return ZoneInfo(word).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        for known in _zone_names():
+            if known.lower() == word.lower():
+                return known
+        raise ValueError(f'nearshift:22023:time zone "{text}" not recognized') from None
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> tuple[str, ...]:
+    return tuple(sorted(available_timezones()))
+
+
+def _east(minutes: int) -> str:
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 
 
 def _clock_text(micros: int) -> str:

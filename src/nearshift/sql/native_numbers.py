@@ -75,8 +75,16 @@ def _read(form: str) -> _Format:
     read = _Format(words, kinds=frozenset(words))
     for word in words:
         _read_word(read, word)
-    if read.kinds & {"S"} and read.kinds & {"MI", "PL", "SG", "PR"}:
-        raise ValueError('"S" cannot be used with MI, PL, SG or PR')
+    kinds = read.kinds
+    if len(kinds & {"S", "PR"} | ({"MI"} if kinds & {"MI", "PL", "SG"} else set())) > 1:
+        raise ValueError("S, PR and MI, PL or SG cannot be used together in a numeric format")
+    if kinds & {"RN", "rn"}:
+        if len([word for word in words if word != "FM"]) > 1:
+            raise ValueError("RN stands alone in a numeric format")
+    elif not read.before + read.after or (read.has_point and not read.after):
+        raise ValueError("a numeric format needs digits, also after its point")
+    if "PR" in kinds and any(word in {"9", "0", ".", "D", ",", "G"} for word in words[words.index("PR") :]):
+        raise ValueError("PR stands behind the digits of a numeric format")
     if read.zero_start:
         read.zero_start -= 1
     return read

@@ -63,5 +63,6 @@ NATIVES: Final[tuple[Native, ...]] = (
     Native("nearshift_text_number", ("VARCHAR", "BIGINT", "BIGINT"), "VARCHAR", native_numbers.teradata_number),
     Native("nearshift_number_text", ("VARCHAR", "VARCHAR"), "VARCHAR", native_numbers.number_text),
     Native("nearshift_text_timestamp", ("VARCHAR", "VARCHAR"), "VARCHAR", native_dates.canonical),
+    Native("nearshift_zone", ("VARCHAR",), "VARCHAR", native_dates.zone_name),
     Native("nearshift_parsed_timestamp", ("VARCHAR", "VARCHAR", "INTEGER"), "TIMESTAMP", native_dates.parse_by_format),
 )
