@@ -20,12 +20,30 @@ from nearshift.testing.text_records import Record, parse_records
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TEXT_TESTS: Final = ROOT / "tests" / "text"
-# What a text test cannot reach: kind and name of the row, then the test, which must exist.
-_NOTES: Final = "tests/warehouse/test_written_notes.py::test_views_show_what_was_written_down"
-BY_PYTEST: Final[dict[tuple[str, str], str]] = {
-    ("view", f"pg_catalog.{name}"): _NOTES
-    for name in ("sys_nearshift_metric", "sys_nearshift_schedule", "sys_nearshift_schedule_run", "sys_procedure_call")
-}
+# What a text test cannot reach, for want of files, of other sessions or of the upkeep: tests that must exist, and the rows they prove.
+_BY_PYTEST: Final[dict[str, tuple[str, ...]]] = {
+    "tests/warehouse/test_written_notes.py::test_views_show_what_was_written_down": (
+        "view sys_nearshift_metric", "view sys_nearshift_schedule", "view sys_nearshift_schedule_run", "view sys_procedure_call",
+    ),
+    "tests/warehouse/test_procedure_log.py::test_messages_and_calls_are_kept_with_their_lines": (
+        "view svl_stored_proc_messages", "view sys_procedure_messages",
+    ),
+    "tests/warehouse/test_cancelling.py::test_pg_cancel_backend_does_the_same_in_a_query": ("function pg_cancel_backend",),
+    "tests/warehouse/test_cancelling.py::test_pg_terminate_backend_rolls_back_and_ends_the_session": ("function pg_terminate_backend",),
+    "tests/access/test_logins.py::test_logins_are_written_down_and_shown_to_superusers_only": (
+        "view stl_connection_log", "view sys_connection_log",
+    ),
+    "tests/transfer/test_copy_errors.py::test_errors_outlive_the_transaction_that_failed": (
+        "view stl_load_commits", "view stl_load_errors", "view sys_load_history",
+    ),
+    "tests/transfer/test_copy_errors.py::test_the_detail_shows_the_fields_of_a_bad_row": ("view stl_loaderror_detail",),
+    "tests/transfer/test_copy_errors.py::test_lines_are_counted_across_quoted_line_feeds_and_pieces": ("view sys_load_detail",),
+    "tests/transfer/test_copy_errors.py::test_a_bad_line_says_why": ("view sys_load_error_detail",),
+    "tests/transfer/test_unload.py::test_files_are_cut_at_their_size": ("view sys_unload_detail",),
+    "tests/transfer/test_unload.py::test_nothing_is_overwritten_unless_told": ("view sys_unload_history",),
+    "tests/transfer/test_unload.py::test_text_of_each_format": ("function pg_last_unload_count",),
+}  # fmt: skip
+BY_PYTEST: Final = {row: test for test, rows in _BY_PYTEST.items() for row in rows}
 _IGNORED: Final = frozenset({"OR", "REPLACE", "LOCAL", "TEMP", "TEMPORARY"})
 _NAMES: Final = (TokenKind.WORD, TokenKind.QUOTED)
 
@@ -128,14 +146,16 @@ def shown(path: Path) -> str:
 
 
 def by_pytest(kind: str, name: str) -> str | None:
-    """Return the pytest test that is noted for a row. Raises LookupError when the test is not there."""
-    node = BY_PYTEST.get((kind, name))
+    """Return the pytest test that is noted for a row. Raises LookupError when the test is not there, or does not name the row."""
+    bare = name.removeprefix("pg_catalog.")
+    node = BY_PYTEST.get(f"{kind} {bare}")
     if node is None:
         return None
     path, _, function = node.partition("::")
-    defined = {one.name for one in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))) if isinstance(one, ast.FunctionDef)}
-    if function not in defined:
-        raise LookupError(f"{node} does not exist")
+    text = (ROOT / path).read_text(encoding="utf-8")
+    found = [one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.FunctionDef) and one.name == function]
+    if not found or bare not in (ast.get_source_segment(text, found[0]) or ""):
+        raise LookupError(f"{node} is no test of {bare}")
     return f"[{function}](../{path})"
 
 

@@ -79,7 +79,7 @@ def session_value(session: Session, name: str) -> object:
         case "last_query_id":
             return session.last_query_id
         case "last_copy_id" | "last_copy_count" | "last_unload_id" | "last_unload_count":
-            return session.last_copy.get(name, 0 if name == "last_copy_count" else -1)
+            return session.last_copy.get(name, 0 if name.endswith("_count") else -1)
         case "version":
             return VERSION
         case _:
