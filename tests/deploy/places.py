@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,14 +12,50 @@ from nearshift.clock import SystemClock
 from nearshift.console.server import ConsoleServer
 from nearshift.dataapi.http import DataApiApp
 from nearshift.dataapi.service import DataApi
-from nearshift.deploy.connections import DataApiConnection, DriverConnection, driver
+from nearshift.deploy.connections import DataApiConnection, DriverConnection, StatementFailed, driver
 from nearshift.deploy.redshift import RedshiftTarget
+from nearshift.errors import NearshiftError
 from nearshift.pipeline.local import WarehouseTarget
 from nearshift.pipeline.session import SessionConnection
-from nearshift.pipeline.target import Target
+from nearshift.pipeline.target import Answer, Target
 from nearshift.streams.memory import MemoryStream
 from nearshift.warehouse import Warehouse
 from nearshift.wire import Credential, WireServer
+
+
+class SessionRemote:
+    """A session of this process as a connection to Redshift. Implements `deploy.connections.RemoteConnection`."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._connection = SessionConnection(warehouse.session())
+
+    def run(self, text: str) -> Answer:
+        return self._connection.run(text)
+
+    def run_each(self, texts: Sequence[str]) -> None:
+        for index, text in enumerate(texts):
+            self._run_one(text, index)
+        self.run("RESET ALL")
+
+    def run_together(self, texts: Sequence[str]) -> None:
+        self.run("BEGIN")
+        try:
+            for index, text in enumerate(texts):
+                self._run_one(text, index)
+        except StatementFailed:
+            self.run("ROLLBACK")
+            raise
+        self.run("COMMIT")
+        self.run("RESET ALL")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _run_one(self, text: str, index: int) -> None:
+        try:
+            self.run(text)
+        except NearshiftError as error:
+            raise StatementFailed(error, index) from error
 
 
 class _Gate:

@@ -137,11 +137,9 @@ class Stack:
         """Delete the change set, if there is one."""
         if found.standing is Standing.ABSENT and not found.is_reviewed:
             return
-        try:
+        told = self._call("list_change_sets", StackName=self.name)
+        if any(one["ChangeSetName"] == _CHANGE_SET for one in told.get("Summaries", ())):
             self._call("delete_change_set", StackName=self.name, ChangeSetName=_CHANGE_SET)
-        except Refusal as error:
-            if error.code not in {"ChangeSetNotFound", "ChangeSetNotFoundException", "ValidationError"}:
-                raise
 
     def carry_out(self) -> StackFound:
         """Execute the change set and wait. Raises TargetError with the first reason when it fails; what it made is rolled back."""

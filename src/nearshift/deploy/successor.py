@@ -43,8 +43,9 @@ _HEAD: Final = Template("""-- $name has changed. Made again it would lose the ro
 --   1. $following reads the stream from its oldest record, as the new text says.
 --   2. $kept holds what $name has now.
 --   3. $whole is both, each record once.
--- Then let what reads $name read $whole$readers,
--- and when nothing does, take the old view out of the folder: nearshift deploy --allow $name
+-- Then let what reads $name read $whole$readers
+-- (a materialized view cannot read a view: write the query of $whole in its place, or make it a view),
+-- and when nothing reads $name any more, take the old view out of the folder: nearshift deploy --allow $name
 
 $text;
 

@@ -1,0 +1,59 @@
+"""AWS's stand-ins: moto in this process for CloudFormation, IAM, STS and Redshift's control plane, nearshift for Redshift itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+from tests.deploy.control_plane import ControlPlane
+from tests.deploy.places import Redshift
+
+from nearshift.clock import ManualClock
+from nearshift.deploy.aws import Aws
+from nearshift.deploy.connections import DataApiConnection
+from nearshift.deploy.deployment import Deployment, Surroundings
+from nearshift.deploy.login import data_api_place
+from nearshift.pipeline.folder import Pipeline
+
+REGION = "eu-west-1"
+
+
+class Cloud:
+    """AWS in one region, seen through one caller that tests may replace."""
+
+    def __init__(self, redshift: Redshift) -> None:
+        self.redshift = redshift
+        self.aws = ControlPlane(Aws(REGION))
+        self.clock = ManualClock()
+
+    def deployment(self, pipeline: Pipeline, caller: Any = None) -> Deployment:
+        aws = caller or self.aws
+        return Deployment(pipeline, Surroundings(aws, self.clock, lambda names: DataApiConnection(aws, data_api_place(names), self.clock)))
+
+    def deploy(self, pipeline: Pipeline, *allowed: str) -> list[str]:
+        return [f"{line.part.value} {line.action} {line.name}" for line in self.deployment(pipeline).deploy(frozenset(allowed))]
+
+    def destroy(self, pipeline: Pipeline) -> list[str]:
+        return [f"{line.part.value} {line.action} {line.name}" for line in self.deployment(pipeline).destroy()]
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in (("AWS_ACCESS_KEY_ID", "any"), ("AWS_SECRET_ACCESS_KEY", "any"), ("AWS_DEFAULT_REGION", REGION)):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def cloud(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    redshift = Redshift()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_DATA", redshift.console.url)
+    with mock_aws():
+        yield Cloud(redshift)
+    redshift.close()
