@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +23,6 @@ from nearshift.pipeline.folder import read_folder
 from nearshift.pipeline.trial import find_cases, run_cases
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    command = [sys.executable, "-m", "nearshift.localaws", "--dir", str(tmp_path_factory.mktemp("aws")), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(SOURCE)})
-    assert process.stdout is not None
-    yield process.stdout.readline().split()[-1]
-    process.terminate()
-    process.wait(20)
-    process.stdout.close()
-
-
-@pytest.fixture(autouse=True)
-def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("AWS_ACCESS_KEY_ID", "local"), ("AWS_SECRET_ACCESS_KEY", "local"), ("AWS_DEFAULT_REGION", "us-east-1")):
-        monkeypatch.setenv(name, value)
 
 
 def make_table(
@@ -108,12 +88,8 @@ def init(endpoint: str, table: str, folder: Path, *more: str) -> int:
 
 @pytest.fixture(scope="module")
 def filled(endpoint: str) -> str:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "local")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        for name, (items, keys) in TABLES.items():
-            make_table(endpoint, name, items, keys)
+    for name, (items, keys) in TABLES.items():
+        make_table(endpoint, name, items, keys)
     return endpoint
 
 
@@ -187,7 +163,8 @@ def test_no_such_table_and_a_folder_that_is_full_write_nothing(filled: str, tmp_
     assert "is not empty" in capsys.readouterr().err
 
 
-def test_an_address_where_nobody_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_where_nobody_answers(endpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert endpoint
     assert init("http://127.0.0.1:9", "shop", tmp_path / "p") == 1
     assert 'could not reach "http://127.0.0.1:9"' in capsys.readouterr().err
 
@@ -201,8 +178,8 @@ def test_an_address_where_nobody_answers(tmp_path: Path, capsys: pytest.CaptureF
         ("InternalServerError", StreamError, "could not read table"),
     ],
 )
-def test_what_dynamodb_refuses_is_said(code: str, error: type[Exception], words: str) -> None:
-    client = boto3.client("dynamodb")
+def test_what_dynamodb_refuses_is_said(endpoint: str, code: str, error: type[Exception], words: str) -> None:
+    client = boto3.client("dynamodb", endpoint_url=endpoint)
     with Stubber(client) as stub:
         stub.add_client_error("describe_table", code, "no", 400)
         with pytest.raises(error) as caught:
@@ -210,8 +187,8 @@ def test_what_dynamodb_refuses_is_said(code: str, error: type[Exception], words:
     assert words in str(caught.value)
 
 
-def test_missing_the_right_to_scan_names_it() -> None:
-    client = boto3.client("dynamodb")
+def test_missing_the_right_to_scan_names_it(endpoint: str) -> None:
+    client = boto3.client("dynamodb", endpoint_url=endpoint)
     with Stubber(client) as stub:
         stub.add_client_error("scan", "AccessDeniedException", "not authorized", 400)
         with pytest.raises(ConfigurationError, match="dynamodb:Scan"):

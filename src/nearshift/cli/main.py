@@ -18,6 +18,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("check", "Check a pipeline against Redshift's rules before anything is deployed"),
     "plan": ("plan", "Show what apply or deploy would do, and do nothing"),
     "estimate": ("estimate", "Estimate shards, storage and cost on AWS from what the warehouse has read"),
+    "unload": ("unload", "Write the tables of facts and dimensions as Parquet files"),
+    "load": ("load", "Bring tables in from Parquet files that unload wrote"),
     "drift": ("drift", "Compare what arrives with what nearshift.toml declares"),
     "apply": ("apply", "Bring a warehouse to what a pipeline folder says"),
     "status": ("status", "Show streams, views, schedules and loads of a pipeline"),
