@@ -47,13 +47,16 @@ class Guard:
             found = self._rights[user] = Rights(snapshot, user)
         return found
 
+    def check_user(self, user: str) -> None:
+        """Raise PermissionDenied (42501) when `user` was dropped meanwhile."""
+        if self.rights(user).entry is None:
+            raise PermissionDenied(f'user "{user}" does not exist', hint="The user was dropped: connect as another one.")
+
     def check(self, user: str, lowered: Lowered) -> None:
         """Raise PermissionDenied (42501) when `user` may not run a translated statement."""
         own = self.rights(user)
         if own.is_superuser:
             return
-        if own.entry is None:
-            raise PermissionDenied(f'user "{user}" does not exist', hint="The user was dropped: connect as another one.")
         key = (user, lowered.uses, lowered.calls)
         if key in self._allowed:
             return

@@ -10,7 +10,7 @@ from typing import Final
 
 # A word that a secret follows, at most a few words between, and the literal: quoted, or between dollars, closed or not.
 _SECRET: Final = re.compile(
-    r"(?P<head>\b(?:PASSWORD|CREDENTIALS|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|MASTER_SYMMETRIC_KEY)\b"
+    r"(?P<head>(?<!['\"])\b(?:PASSWORD|CREDENTIALS|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|MASTER_SYMMETRIC_KEY)\b"
     r"(?:\s|AS\b|TO\b|=|--[^\n]*\n|/\*.*?\*/)*)(?P<literal>'(?:[^']|'')*(?:'|\Z)|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z))",
     re.IGNORECASE | re.DOTALL,
 )

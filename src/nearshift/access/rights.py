@@ -41,6 +41,7 @@ class Rights:
         self.user = user
         self.entry: UserEntry | None = snapshot.principals.users.get(user)
         self.is_superuser = self.entry is not None and self.entry.is_superuser
+        self._usable: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     @cached_property
     def principals(self) -> frozenset[Principal]:
@@ -85,6 +86,15 @@ class Rights:
         if schema is None:
             return privilege == "USAGE" or name not in RESERVED_SCHEMAS
         return self.may(privilege, Securable.SCHEMA, schema.oid, schema.owner)
+
+    def usable(self, schemas: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the schemas on a search path that the user may use."""
+        if self.is_superuser:
+            return schemas
+        found = self._usable.get(schemas)
+        if found is None:
+            found = self._usable[schemas] = tuple(schema for schema in schemas if self.may_on_schema("USAGE", schema))
+        return found
 
     def may_on_database(self, privilege: str) -> bool:
         """Tell whether the user has CREATE or TEMP on the database, which belongs to the administrator."""
