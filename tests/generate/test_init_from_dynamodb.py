@@ -106,6 +106,24 @@ def test_what_is_proposed_checks_generates_applies_and_tests(filled: str, tmp_pa
     assert read_dashboard(folder / "dashboards" / "overview.yaml").tiles
 
 
+def test_with_capture_the_folder_applies_to_a_real_stream_at_once(filled: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "two"
+    assert init(filled, "two-kinds", folder, "--capture", "--stream", "two-stream") == 0
+    assert "do not go to" not in (folder / "nearshift.toml").read_text()
+    client = boto3.client("dynamodb", endpoint_url=filled)
+    client.put_item(TableName="two-kinds", Item={"PK": {"S": "user|9"}, "SK": {"S": "META"}, "n": {"N": "9"}})
+    client.close()
+    for command in (["check", "--strict"], ["generate", "--check"], ["apply"], ["test"]):
+        with pytest.raises(SystemExit) as ended:
+            main([command[0], str(folder), *command[1:]])
+        assert ended.value.code == 0, capsys.readouterr()
+    for statement in ("REFRESH MATERIALIZED VIEW stream_vw", "CALL sp_load_user_meta_dim()", "SELECT user_id, n FROM user_meta_dim"):
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            main(["sql", statement, "--dir", str(folder)])
+    assert capsys.readouterr().out == "user_id\tn\n9\t9\n"
+
+
 def declared(folder: Path) -> dict[str, Any]:
     table = tomllib.loads((folder / "nearshift.toml").read_text())
     return {one["name"]: one for one in (*table.get("facts", []), *table.get("dimensions", []))}
