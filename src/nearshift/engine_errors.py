@@ -49,6 +49,10 @@ _RULES: tuple[tuple[str, Callable[[re.Match[str]], NearshiftError]], ...] = (
         lambda m: DataError(f"{_type(m[2])} out of range", sqlstate="22003", detail=f"The value is {m[1]}."),
     ),
     (
+        r"Overflow in (\w+) of DECIMAL",
+        lambda m: DataError(f"128 bit numeric data overflow ({m[1].lower()})", sqlstate="22003"),
+    ),
+    (
         r"Overflow in \w+ of (\w+)",
         lambda m: DataError(f"{_type(m[1])} out of range", sqlstate="22003"),
     ),

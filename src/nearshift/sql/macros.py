@@ -27,7 +27,7 @@ _NUMBERS = (
     "left(nearshift_sql.digits(q, scale + 1), -scale) || '.' || right(nearshift_sql.digits(q, scale + 1), scale) END",
     "scaled(a, b, scale) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE nearshift_sql.scaled_text(a // b, scale) END",
     # What PostgreSQL refuses and DuckDB answers with NaN or infinity.
-    "divide_interval(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a / b END",
+    "divide_interval(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a * (1.0::DOUBLE / b) END",
     "bits_and(a, b) AS CASE WHEN octet_length(a) <> octet_length(b) THEN error('nearshift:22026:operator & needs values of one size') "
     "ELSE CAST((CAST(a AS BIT) & CAST(b AS BIT)) AS BLOB) END",
     "bits_or(a, b) AS CASE WHEN octet_length(a) <> octet_length(b) THEN error('nearshift:22026:operator | needs values of one size') "

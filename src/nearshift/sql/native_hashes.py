@@ -39,11 +39,11 @@ def sha2(text: str, bits: int) -> str:
 
 
 def crc32c(text: str) -> str:
-    """Return the CRC-32C of the UTF-8 bytes as hexadecimal digits without leading zeros."""
+    """Return the CRC-32C of the UTF-8 bytes as eight hexadecimal digits."""
     value = _MASK_32
     for byte in text.encode():
         value = (value >> 8) ^ _CRC_TABLE[(value ^ byte) & 255]
-    return f"{value ^ _MASK_32:x}"
+    return f"{value ^ _MASK_32:08x}"
 
 
 def fnv_bytes(data: bytes, seed: int) -> int:
