@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from nearshift.catalog.entities import RelationEntry
 from nearshift.errors import InvalidSql, NotSupported, UndefinedObject
 from nearshift.settings import Settings
 from nearshift.sql.names import QualifiedName
 from nearshift.transaction import Transaction
+
+
+@lru_cache(maxsize=1000)
+def _path_words(path: str) -> tuple[str, ...]:
+    words = (word.strip().strip("\"'") for word in path.split(","))
+    return tuple(word for word in words if word)
 
 
 class Names:
@@ -22,13 +29,12 @@ class Names:
         self._settings = settings
         self._tx = tx
         self._temporary = temporary
-        self.may_use: Callable[[str], bool] = lambda _schema: True
+        self.usable: Callable[[tuple[str, ...]], tuple[str, ...]] = lambda schemas: schemas
 
     def search_path(self) -> tuple[str, ...]:
         """The schemas that an unqualified name is looked up in: those on the path that the user may use, as in PostgreSQL."""
-        words = [word.strip().strip("\"'") for word in self._settings.get("search_path").split(",")]
-        named = (self.user if word == "$user" else word for word in words if word)
-        return tuple(schema for schema in named if self.may_use(schema))
+        words = _path_words(self._settings.get("search_path"))
+        return self.usable(tuple(self.user if word == "$user" else word for word in words))
 
     def resolve(self, name: QualifiedName) -> tuple[str | None, str]:
         """Return (schema or None, name) as the catalog spells them. Raises NotSupported for another database."""

@@ -134,6 +134,8 @@ class Settings:
     def __init__(self, initial: Mapping[str, str] | None = None) -> None:
         self._initial = {name: definition.initial for name, definition in DEFINITIONS.items()}
         self._values: dict[str, str] = {}
+        self._meaningful: dict[str, str] | None = None
+        self._rules: NameRules | None = None
         self._before: dict[str, str] | None = None
         self._after: dict[str, str] | None = None
         for name, value in (initial or {}).items():
@@ -163,6 +165,7 @@ class Settings:
             raise InvalidSql(f'parameter "{name}" cannot be changed', sqlstate="55P02")
         kept = definition.check(folded, value) if definition else value
         self._values[folded] = kept
+        self._forget()
         if self._after is not None:
             self._after[folded] = kept
         return kept
@@ -179,12 +182,14 @@ class Settings:
         """Return a parameter to what it was at the session's start."""
         self.get(name)
         self._values.pop(name.lower(), None)
+        self._forget()
         if self._after is not None:
             self._after.pop(name.lower(), None)
 
     def reset_all(self) -> None:
         """Return every parameter to what it was at the session's start."""
         self._values.clear()
+        self._forget()
         if self._after is not None:
             self._after.clear()
 
@@ -199,17 +204,28 @@ class Settings:
     def transaction_ended(self, *, is_committed: bool) -> None:
         """Drop what was local; on rollback, everything that was set since the transaction began."""
         if self._before is not None and self._after is not None:
-            self._values = self._after if is_committed else self._before
+            kept = self._after if is_committed else self._before
+            if kept != self._values:
+                self._values = kept
+                self._forget()
         self._before = self._after = None
 
     @property
     def rules(self) -> NameRules:
         """The two settings that decide what names mean."""
-        return NameRules(self.is_on("enable_case_sensitive_identifier"), self.is_on("enable_case_sensitive_super_attribute"))
+        if self._rules is None:
+            self._rules = NameRules(self.is_on("enable_case_sensitive_identifier"), self.is_on("enable_case_sensitive_super_attribute"))
+        return self._rules
 
-    def meaningful(self) -> dict[str, str]:
-        """The settings that change what a statement means."""
-        return {name: self.get(name) for name in MEANINGFUL}
+    def meaningful(self) -> Mapping[str, str]:
+        """The settings that change what a statement means; not to be changed."""
+        if self._meaningful is None:
+            self._meaningful = {name: self.get(name) for name in MEANINGFUL}
+        return self._meaningful
+
+    def _forget(self) -> None:
+        """A value changed: what was derived from the values is derived again. Each statement asks for it, few change a value."""
+        self._meaningful = self._rules = None
 
 
 def _unknown(name: str) -> UndefinedObject:

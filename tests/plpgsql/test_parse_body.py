@@ -239,5 +239,5 @@ def test_a_way_out_needs_something_to_leave(body: str, message: str) -> None:
 
 
 def test_exit_and_continue_name_what_stands_around_them() -> None:
-    body = "<<b>> begin <<l>> while true loop continue when a; begin continue l; exit b; end; end loop; exception when others then exit b; end"
-    assert parse_body(body).label == "b"
+    loop = "<<l>> while true loop continue when a; begin continue l; exit b; end; end loop;"
+    assert parse_body(f"<<b>> begin {loop} exception when others then exit b; end").label == "b"

@@ -159,6 +159,14 @@ class Snapshot:
     procedures: Mapping[tuple[str, str], tuple[ProcedureEntry, ...]] = field(default_factory=dict)
     functions: Mapping[tuple[str, str], tuple[FunctionEntry, ...]] = field(default_factory=dict)
     principals: Principals = field(default_factory=Principals)
+    _bound: dict[tuple[str, str], Relation] = field(default_factory=dict, compare=False, repr=False)
+
+    def bound(self, entry: RelationEntry) -> Relation:
+        """Return a relation as the binder sees it, made once: every statement compares it with what its translation was made from."""
+        found = self._bound.get(entry.key)
+        if found is None:
+            found = self._bound[entry.key] = entry.bound()
+        return found
 
     def dependents(self, schema: str, name: str) -> tuple[RelationEntry, ...]:
         """Return the views that read the named relation directly."""

@@ -96,7 +96,7 @@ class Lookup:
                 lowered = self._expand(entry)
                 found = entry.bound(f"({lowered.sql})")
                 return replace(found, columns=lowered.columns) if entry.attributes.get("late_binding") else found
-            return entry.bound(override)
+            return entry.bound(override) if override is not None else self._snapshot.bound(entry)
         external = self._snapshot.schemas.get(schema)
         if external is not None and external.source is not None:
             return self._stream(schema, name, is_kinesis=external.is_kinesis)

@@ -30,7 +30,7 @@ from nearshift.sql.names import QualifiedName, fold
 from nearshift.sql.overloads import best
 from nearshift.sql.parse import parse_statement
 from nearshift.sql.relations import Column, NameRules
-from nearshift.types import Kind, SqlType
+from nearshift.types import INTEGERS, STRINGS, Kind, SqlType
 
 if TYPE_CHECKING:
     from nearshift.session import Session
@@ -58,7 +58,8 @@ def create_procedure(session: Session, statement: st.CreateProcedure) -> Result:
         )  # fmt: skip
     connection = session.tx.connection
     oid = before.oid if before else catalog.next_oid(connection)
-    entry = ProcedureEntry(oid, place, name, signature, session.user, session.running.text)
+    owner = before.owner if before is not None else session.user
+    entry = ProcedureEntry(oid, place, name, signature, owner, session.running.text)
     catalog.add_procedure(connection, entry, session.house.clock.now().replace(tzinfo=None))
     _note_uses(connection, oid, place, statement.body, session.settings.rules)
     session.tx.touch_catalog()
@@ -311,6 +312,15 @@ def _applied(session: Session, entry: ProcedureEntry) -> Iterator[CompiledProced
             session.settings.set(name, value)
 
 
+_PLAIN = INTEGERS | STRINGS | {Kind.BOOLEAN, Kind.DECIMAL, Kind.DOUBLE}
+
+
+@lru_cache(maxsize=2000)
+def _parsed(text: str) -> st.Statement:
+    """Return a statement of a body, which runs many times, read once."""
+    return parse_statement(text)
+
+
 # "SVL_STORED_PROC_MESSAGES": the numbers of the levels.
 _SEVERITIES = {"LOG": 20, "INFO": 30, "NOTICE": 40, "WARNING": 50, "EXCEPTION": 60}
 
@@ -324,7 +334,9 @@ class SessionRunner:
     def run(self, sql: str, scope: Scope) -> Outcome:
         """Run one statement with the variables in scope; its rows are read at once."""
         with self._scoped(scope):
-            statement = parse_statement(sql)
+            statement = _parsed(sql)
+            if isinstance(statement, st.Query):
+                return self._query(statement.text)
             if isinstance(statement, st.Truncate):
                 entry = self._session.names.relation(statement.name)
                 may_truncate(self._session, entry)
@@ -335,6 +347,16 @@ class SessionRunner:
                 return Outcome(result.command, row_count=result.row_count)
             rows = result.rows()
             return Outcome(result.command, result.columns, iter(rows), None if result.command == "SELECT" else len(rows))
+
+    def _query(self, text: str) -> Outcome:
+        """Run a query; what Python's own types hold exactly is fetched without Arrow, which would cost a small result its double."""
+        session = self._session
+        lowered = session.lower(text)
+        if all(column.type.kind in _PLAIN for column in lowered.columns):
+            rows = session.tx.connection.rows(lowered.sql, session.values_for(lowered))
+        else:
+            rows = Result("SELECT", lowered.columns, session.rows_of(lowered)).rows()
+        return Outcome("SELECT", lowered.columns, iter(rows), None)
 
     def evaluate(self, expression: str, scope: Scope) -> Value:
         """Return the value and type of an expression."""

@@ -31,7 +31,7 @@ _MATERIALIZED = frozenset({RelationKind.STREAMING_VIEW, RelationKind.DERIVED_VIE
 def _frozen(session: Session, lowered: Lowered) -> dict[str, Any]:
     """Return what a view's definition means, besides its text: kept with the view."""
     return {
-        "search_path": list(session.names.search_path()), "settings": session.settings.meaningful(),
+        "search_path": list(session.names.search_path()), "settings": dict(session.settings.meaningful()),
         "query_columns": [column.name for column in lowered.columns], "calls": sorted(lowered.calls),
     }  # fmt: skip
 
@@ -65,7 +65,7 @@ def create_view(session: Session, statement: st.CreateView) -> Result:
     if statement.is_late_binding:
         attributes["query_columns"] = []
     entry = RelationEntry(
-        oid, place, own, RelationKind.VIEW, session.user, tuple(columns), None, statement.query.text, rules, attributes=attributes,
+        oid, place, own, RelationKind.VIEW, before.owner if before is not None else session.user, tuple(columns), None, statement.query.text, rules, attributes=attributes,
         bases=bases,
     )  # fmt: skip
     catalog.add_relation(connection, entry, session.house.clock.now().replace(tzinfo=None))

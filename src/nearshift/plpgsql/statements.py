@@ -133,10 +133,9 @@ def run_execute(activation: Activation, node: nodes.Execute, invoke: Invoke) -> 
     """EXECUTE text [INTO targets]: no variables inside, no COMMIT or ROLLBACK; the last statement feeds INTO."""
     text = _dynamic_text(activation, node.expression)
     activation.running(text)
-    pieces = split_script(text)
     outcome = Outcome("")
-    for piece in pieces:
-        outcome = _execute_piece(activation, piece.text, invoke)
+    for piece in _pieces(text):
+        outcome = _execute_piece(activation, piece, invoke)
     if not node.targets:
         return
     if outcome.columns is None:
@@ -146,8 +145,26 @@ def run_execute(activation: Activation, node: nodes.Execute, invoke: Invoke) -> 
     activation.assign_row(node.targets, outcome.columns, row)
 
 
+# Texts longer than this are made for one run each; keeping them would cost more than reading them.
+_KEPT_CHARACTERS_MAX: Final = 20_000
+
+
+def _pieces(text: str) -> tuple[str, ...]:
+    return _kept_pieces(text) if len(text) <= _KEPT_CHARACTERS_MAX else _kept_pieces.__wrapped__(text)
+
+
+@lru_cache(maxsize=500)
+def _kept_pieces(text: str) -> tuple[str, ...]:
+    return tuple(piece.text for piece in split_script(text))
+
+
+@lru_cache(maxsize=500)
+def _leading_words(text: str) -> tuple[str, ...]:
+    return tuple(token.key for token, _ in zip(tokens(text), range(4), strict=False))
+
+
 def _execute_piece(activation: Activation, text: str, invoke: Invoke) -> Outcome:
-    words = tuple(token.key for token, _ in zip(tokens(text), range(4), strict=False))
+    words = _leading_words(text)
     if words[0] in _TRANSACTION_WORDS:
         hint = f"Write {words[0]} as a statement of the procedure."
         raise NotSupported(f"EXECUTE cannot run {words[0]}", hint=hint)
