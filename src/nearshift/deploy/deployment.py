@@ -165,7 +165,7 @@ class Deployment:
         lines += [
             Line(Part.BESIDE, "disable" if deed.what == "capture" else "remove", deed.what, deed.describe(), "")
             for deed in self._deeds(is_undoing=True)
-            if deed.is_ours(has_stack=has_stack)
+            if self._is_to_undo(deed, has_stack=has_stack)
         ]
         if has_stack:
             lines.append(Line(Part.STACK, "delete", "stack", self.names.stack, "with all that it made"))
@@ -244,6 +244,14 @@ class Deployment:
     def _is_done(self, deed: Deed, found: StackFound) -> bool:
         # Its stream or role comes with the stack: before that there is nothing it could be about, but the table or warehouse must be there.
         return deed.is_done() and found.standing is not Standing.ABSENT
+
+    def _is_to_undo(self, deed: Deed, *, has_stack: bool) -> bool:
+        if not deed.is_ours(has_stack=has_stack):
+            return False
+        try:
+            return self.memory.find(deed.what, deed.name) is not None or deed.is_done()
+        except ConfigurationError:
+            return False  # the table or warehouse is gone, and what we did to it too
 
     def _check_account(self) -> None:
         settings = self.names.settings
