@@ -79,7 +79,7 @@ class Session:
         self.names = Names(user, database, self.settings, self.tx, self.temporary)
         self.session_user = self.login_user = user
         self.guard = Guard(lambda: self.snapshot, lambda snapshot, view: house.translate_view(snapshot, view, {}))
-        self.names.may_use = lambda schema: self.rights.may_on_schema("USAGE", schema)
+        self.names.usable = lambda schemas: self.rights.usable(schemas)
         self.prepared: dict[str, Prepared] = {}
         self.cursors: dict[str, Cursor] = {}
         self.running = Running()
@@ -281,6 +281,7 @@ class Session:
 
         Every way to rows comes through here, at each run: raises PermissionDenied (42501) when the user may not run it.
         """
+        self.guard.check_user(self.user)
         context = self.context()
         assert isinstance(context.relations, Lookup), "a session looks names up in a snapshot"
         key = (
