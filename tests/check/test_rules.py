@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from nearshift.check.findings import Finding
 from nearshift.check.material import material_of, read_material
 from nearshift.check.run import RULES, check_folder, check_material
+from nearshift.generate.folder import plan_files, write
 from nearshift.pipeline.manifest import parse_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -236,6 +238,19 @@ def test_a_finding_points_to_its_line_also_inside_a_procedure() -> None:
     (one,) = findings(text)
     assert (one.found.file, one.line, one.column) == ("sql/a.sql", 7, 16)
     assert one.found.error == 'column "running" does not exist'
+
+
+def test_values_are_worked_out_on_the_leader_node() -> None:
+    assert names("INSERT INTO t VALUES (current_timestamp, now());") == set()
+
+
+def test_the_published_manner_of_loading_is_found_out(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests" / "generate" / "exhibit", tmp_path / "p")
+    write(plan_files(tmp_path / "p"))
+    found = [one for one in check_folder(tmp_path / "p") if one.rule.severity.value != "note"]
+    assert {one.found.file for one in found} == {"sql/150_published.sql"}
+    expected = {"watermark", "arrival-order", "json-guard", "refresh-in-transaction", "refresh-no-cascade", "varchar-256"}
+    assert {one.rule.name for one in found} == expected
 
 
 @pytest.mark.parametrize("name", ["customer-transactions", "starter"])
