@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: setup demo test test-all lint bench conformance fuzz differential wheel clean
+.PHONY: setup demo test test-all lint bench conformance fuzz differential wheel clean chaos
 
 setup: $(VENV)/.ready
 	@$(RUN)/python scripts/build_console.py
@@ -38,6 +38,9 @@ fuzz: setup
 # The comparison with a PostgreSQL server for a long time, with new seeds.
 differential: setup
 	NEARSHIFT_DIFFERENTIAL_TIMES=$${NEARSHIFT_DIFFERENTIAL_TIMES:-25} $(RUN)/python -m pytest -q --timeout 3600 tests/differential $(ARGS)
+
+chaos: setup
+	@$(RUN)/python tests/chaos/campaign.py $(ARGS)
 
 wheel: setup
 	$(RUN)/python -m hatchling build -t wheel

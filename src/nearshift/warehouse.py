@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -31,16 +32,16 @@ from nearshift.views.refresh import Refresher
 DATABASE = "dev"
 
 
-def kinesis_source(schema: SchemaEntry, stream: str) -> Source:
+def kinesis_source(schema: SchemaEntry, stream: str, clock: Clock | None = None) -> Source:
     """Return the Kinesis stream that a name under an external schema means, with the schema's region and roles."""
     roles = parse_roles(",".join(schema.options.get("roles") or ["default"]))
-    return open_stream(stream, Access(region=schema.options.get("region"), roles=roles))
+    return open_stream(stream, Access(region=schema.options.get("region"), roles=roles), clock=clock)
 
 
-def stream_source(schema: SchemaEntry, stream: str) -> Source:
+def stream_source(schema: SchemaEntry, stream: str, clock: Clock | None = None) -> Source:
     """Return the stream that a name under an external schema means: a Kinesis stream, or a topic of the schema's Kafka brokers."""
     if schema.is_kinesis:
-        return kinesis_source(schema, stream)
+        return kinesis_source(schema, stream, clock)
     return KafkaSource(stream, Brokers(tuple(schema.options["brokers"])))
 
 
@@ -57,7 +58,7 @@ class Warehouse:
         path: Path | None = None,
         *,
         clock: Clock | None = None,
-        sources: SourceFactory = stream_source,
+        sources: SourceFactory | None = None,
         admin: str = DATABASE,
         memory_limit_mib: int | None = None,
         threads: int | None = None,
@@ -67,10 +68,10 @@ class Warehouse:
     ) -> Warehouse:
         """Open or create a warehouse; None means in memory.
 
-        `sources` says how a stream under an external schema is reached. With `accepts_gaps` a refresh goes on after records that the
-        stream lost, and notes them; else it fails. With `strict` a record on which a streaming view's SELECT fails makes the refresh fail,
-        as Redshift does; else such records go to the quarantine. `files` is the one folder whose files COPY and UNLOAD may use
-        (`file://…`); without it they use none. Raises Conflict (55006) when another process has the file,
+        `sources` says how a stream under an external schema is reached, if not as `stream_source` does. With `accepts_gaps` a refresh goes
+        on after records that the stream lost, and notes them; else it fails. With `strict` a record on which a streaming view's SELECT
+        fails makes the refresh fail, as Redshift does; else such records go to the quarantine. `files` is the one folder whose files COPY
+        and UNLOAD may use (`file://…`); without it they use none. Raises Conflict (55006) when another process has the file,
         ConfigurationError when it cannot be opened.
         """
         engine = Engine.open(path, memory_limit_mib=memory_limit_mib, threads=threads)
@@ -91,7 +92,7 @@ class Warehouse:
         connection.close()
         current = CurrentCatalog(engine)
         current.reload()
-        house = House(engine, current, ticking, sources, admin=admin)
+        house = House(engine, current, ticking, sources or partial(stream_source, clock=ticking), admin=admin)
         house.files = files
         engine.define(STOP_FUNCTION, STOP_TYPES, "INTEGER", stopper(house), has_effects=True)
         system = Session(house, admin, DATABASE)

@@ -332,7 +332,8 @@ class Consumer:
         checkpoint = self.checkpoint(shard)
         if shard not in self.readers:
             description = self.source.describe()
-            decision = decide_opening(checkpoint, shard, listed=listed, description=description, now=datetime.now(UTC))
+            now = checkpoint.caught_up_at if checkpoint is not None else None  # no time passes here
+            decision = decide_opening(checkpoint, shard, listed=listed, description=description, now=now or datetime.now(UTC))
             self.decisions.append(decision)
             self.readers[shard] = self.source.open(shard, decision.position)
         batch = self.readers[shard].read(limit_records=self.limit)

@@ -29,6 +29,8 @@ def checkpoint(position: Position = STORED, caught_up_at: datetime | None = None
         (None, [SHARD], Decision(Action.START, OLDEST)),
         (checkpoint(), [SHARD], Decision(Action.RESUME, STORED)),
         (checkpoint(OLDEST), [SHARD], Decision(Action.RESUME, OLDEST)),
+        (checkpoint(OLDEST, RECENTLY), [SHARD], Decision(Action.RESUME, OLDEST)),
+        (checkpoint(OLDEST, LONG_AGO), [SHARD], Decision(Action.GAP, OLDEST, GapReason.UNSEEN)),
         (checkpoint(END), [SHARD], Decision(Action.FINISHED, END)),
         (checkpoint(END), [], Decision(Action.FINISHED, END)),
         (checkpoint(), [], Decision(Action.GAP, END, GapReason.SHARD_EXPIRED)),
@@ -42,6 +44,24 @@ def checkpoint(position: Position = STORED, caught_up_at: datetime | None = None
 )
 def test_a_shard_is_opened(stored: Checkpoint | None, listed: list[ShardId], decision: Decision) -> None:
     assert decide_opening(stored, SHARD, listed=listed, description=THERE, now=NOW) == decision
+
+
+PARENT = ShardId("shardId-000000000009")
+
+
+@pytest.mark.parametrize(
+    ("parent", "action"),
+    [
+        (Checkpoint(PARENT, END, "stream@1", RECENTLY), Action.START),
+        (Checkpoint(PARENT, END, "stream@1", LONG_AGO), Action.GAP),
+        (Checkpoint(PARENT, END, "stream@0", LONG_AGO), Action.START),
+        (Checkpoint(PARENT, STORED, "stream@1", LONG_AGO), Action.START),
+        (Checkpoint(PARENT, END, "stream@1"), Action.START),
+    ],
+)
+def test_a_shard_that_nobody_saw_is_vouched_for_by_its_parents(parent: Checkpoint, action: Action) -> None:
+    found = decide_opening(None, SHARD, listed=[SHARD], description=THERE, now=NOW, parents=[parent])
+    assert (found.action, found.position) == (action, OLDEST)
 
 
 def batch(found: str | None, *, behind: int = 0, overlap: bool = True, following: Position = STORED) -> Batch:

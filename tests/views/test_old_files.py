@@ -55,5 +55,6 @@ def _make_old(file: Path) -> None:
 
 
 def _undoing(migration: str) -> Iterator[str]:
-    for table, added in re.findall(r"^CREATE TABLE (nearshift\.\w+)|^(ALTER TABLE nearshift\.\w+ ADD COLUMN \w+)", migration, re.MULTILINE):
-        yield f"DROP TABLE {table}" if table else added.replace("ADD COLUMN", "DROP COLUMN")
+    made = r"^CREATE (TABLE|SEQUENCE) (nearshift\.\w+)|^(ALTER TABLE nearshift\.\w+ ADD COLUMN \w+)"
+    for kind, name, added in re.findall(made, migration, re.MULTILINE):
+        yield f"DROP {kind} {name}" if kind else added.replace("ADD COLUMN", "DROP COLUMN")

@@ -229,7 +229,8 @@ class KafkaReader:
         start = oldest if expected is None else int(expected) + 1
         if expected is None:
             self._assign(oldest if self._position.instant is None else self._offset_at(self._position.instant, following))
-            return None
+            # Offsets count from 0: what a partition has first tells what is gone before it.
+            return None if self._position.instant is not None else Overlap(SequenceNumber("0"), SequenceNumber(str(oldest)))
         if start > following:
             self._position, self._offset = OLDEST, None
             return Overlap(expected, None)

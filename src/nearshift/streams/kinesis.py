@@ -113,7 +113,7 @@ class KinesisCalls:
 
     def describe(self) -> Description:
         """Return ARN with creation time, and retention, by DescribeStreamSummary."""
-        found = _call(lambda: self._client.describe_stream_summary(StreamName=self._name))["StreamDescriptionSummary"]
+        found = _call(lambda: self._client.describe_stream_summary(StreamName=self._name)["StreamDescriptionSummary"])
         if found["StreamStatus"] == "DELETING":
             raise CallFailed(FailureKind.MISSING, "the stream is being deleted")
         created = found["StreamCreationTimestamp"].timestamp()
@@ -121,11 +121,13 @@ class KinesisCalls:
 
     def list_shards(self, token: str | None) -> ShardPage:
         """Return one page of ListShards: all shards whose records may still be there, closed ones too."""
-        if token is None:
-            answer = _call(lambda: self._client.list_shards(StreamName=self._name))
-        else:
-            answer = _call(lambda: self._client.list_shards(NextToken=token))
-        return ShardPage([_shard(shard) for shard in answer["Shards"]], answer.get("NextToken"))
+        which: dict[str, Any] = {"StreamName": self._name} if token is None else {"NextToken": token}
+
+        def ask() -> ShardPage:
+            answer = self._client.list_shards(**which)
+            return ShardPage([_shard(shard) for shard in answer["Shards"]], answer.get("NextToken"))
+
+        return _call(ask)
 
     def iterator(self, shard: ShardId, position: Position) -> str:
         """Return an iterator by GetShardIterator, AT_SEQUENCE_NUMBER for an AFTER position."""
@@ -139,7 +141,7 @@ class KinesisCalls:
                 where |= {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": position.instant}
             case Place.END:
                 raise AssertionError("nothing is read at the end of a shard")
-        return _call(lambda: self._client.get_shard_iterator(**where))["ShardIterator"]
+        return _call(lambda: self._client.get_shard_iterator(**where)["ShardIterator"])
 
     def records(self, shard: ShardId, iterator: str, limit: int) -> Page:
         """Return one page of GetRecords."""
@@ -174,7 +176,7 @@ def _call(call: Callable[[], T]) -> T:
         raise CallFailed(kind, str(error.response.get("Error", {}).get("Message") or code)) from error
     except exceptions.BotoCoreError as error:
         raise CallFailed(_classify_local(error), _words(error)) from error
-    except ResponseParserError as error:
+    except (ResponseParserError, KeyError) as error:  # boto3 takes JSON that breaks off for an answer without members
         raise CallFailed(FailureKind.CUT_OFF, "the answer is not what Kinesis answers") from error
 
 

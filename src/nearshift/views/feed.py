@@ -177,7 +177,7 @@ class Feed:
                 self._reached[reading.shard] = self._looks + 1
                 is_quiet = not reading.intake.count and reading.intake.caught_up_at is not None
                 self._idle.looked(reading.shard, self._clock.monotonic(), is_quiet=is_quiet)
-        return [reading.intake for reading in readings if reading.has_asked]
+        return [reading.intake for reading in readings]
 
     def _step_in_turn(self, readings: list[_Reading], look: _Look) -> None:
         if self._pool is None:
@@ -197,14 +197,20 @@ class Feed:
 
     def _open(self, shard: Shard, look: _Look) -> _Reading | None:
         checkpoint = look.stored.get(shard.id)
-        opening = decide_opening(checkpoint, shard.id, listed=look.known, description=look.description, now=self._clock.now())
+        parents = [look.stored[parent] for parent in shard.parents if parent in look.stored]
+        opening = decide_opening(
+            checkpoint, shard.id, listed=look.known, description=look.description, now=self._clock.now(), parents=parents
+        )
         if opening.action is Action.FINISHED:
             return None
-        reading = _Reading(
-            shard.id, self._reader(shard.id, opening.position), checkpoint, ShardIntake(shard.id, shard.parents, next=opening.position)
-        )
+        intake = ShardIntake(shard.id, shard.parents, next=opening.position)
+        followed = checkpoint if opening.action is Action.RESUME else None
+        reading = _Reading(shard.id, self._reader(shard.id, opening.position), followed, intake)
+        if opening.action is Action.GAP:
+            self._refuse_gap(shard.id, opening, look)
+            intake.gap, intake.after = opening, opening.position
         if opening.action is Action.RECREATED:
-            reading.intake.gap, reading.intake.after = opening, checkpoint.position if checkpoint else None
+            intake.gap, intake.after = opening, checkpoint.position if checkpoint else None
         return reading
 
     def _step(self, reading: _Reading, look: _Look) -> bool:
