@@ -76,6 +76,8 @@ FROM nearshift.checkpoints c JOIN nearshift.relations r ON r.oid = c.relation_oi
 SELECT q.quarantined_at, r.schema_name, r.name, q.stream_name, q.shard_id, q.sequence_number, q.arrived_at, q.partition_key, q.reason,
        coalesce(try(decode(q.payload)), q.payload::VARCHAR), q.payload
 FROM nearshift.quarantine q JOIN nearshift.relations r ON r.oid = q.relation_oid
+WHERE getvariable('nearshift_visible_user_id') IS NULL
+   OR r.owner = (SELECT u.name FROM nearshift.users u WHERE u.oid = getvariable('nearshift_visible_user_id'))
 
 -- pg_catalog.sys_nearshift_gap
 -- noticed_at timestamp, schema_name varchar(128), view_name varchar(128), stream_name varchar(255), shard_id varchar(128), after_position varchar(256), next_position varchar(256), reason varchar(1024)

@@ -66,5 +66,5 @@ def _session(house: House, process: int) -> Session | None:
 
 
 def _require_right(session: Session, target: Session) -> None:
-    if target.session_user != session.session_user and not session.rights.is_superuser:
+    if target.session_user != session.session_user and not session.rights.has_system("CANCEL"):
         raise PermissionDenied("must be superuser to stop another user's statement", hint="Ask an administrator.")
