@@ -65,8 +65,8 @@ def create_view(session: Session, statement: st.CreateView) -> Result:
     if statement.is_late_binding:
         attributes["query_columns"] = []
     entry = RelationEntry(
-        oid, place, own, RelationKind.VIEW, before.owner if before is not None else session.user, tuple(columns), None, statement.query.text, rules, attributes=attributes,
-        bases=bases,
+        oid, place, own, RelationKind.VIEW, before.owner if before is not None else session.user, tuple(columns), None,
+        statement.query.text, rules, attributes=attributes, bases=bases,
     )  # fmt: skip
     catalog.add_relation(connection, entry, session.house.clock.now().replace(tzinfo=None))
     session.tx.touch_catalog()
