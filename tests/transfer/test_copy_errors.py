@@ -52,6 +52,8 @@ def test_a_bad_value_says_why(place: Place, kind: str, line: str, expected: tupl
     [
         ("a", "", (1214, "Delimiter not found")),
         ("a|1|2", "", (1202, "Extra column(s) found")),
+        ("", "", (1214, "Delimiter not found")),
+        ("", "CSV", (1214, "Delimiter not found")),
         ('"a"b,1', "CSV", (1214, "Invalid quote formatting for CSV")),
         ('"a,1', "CSV", (1214, "End-of-Record reached before a closing quote")),
         ("'a|1", "REMOVEQUOTES", (1214, "End-of-Record reached before a closing quote")),

@@ -7,7 +7,7 @@ unescaped. A name matches a column in its exact spelling ('auto'), or whatever i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Final
 
@@ -21,7 +21,6 @@ from nearshift.transfer.delimited import ascii_only
 from nearshift.transfer.jsonpaths import Path
 from nearshift.types import Kind
 
-Document = Mapping[str, msgspec.Raw]
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING: Final = msgspec.json.Decoder(str)
@@ -52,7 +51,7 @@ class DocumentReader:
                 self._places = {column.name.lower() if ignores_case else column.name: i for i, column in enumerate(columns)}
                 self._row = self._by_folded_name if ignores_case else self._by_name
             case Shred.WHOLE:
-                self._row = lambda document: (document.decode(),)
+                self._row = self._whole
             case Shred.PATHS:
                 self._paths = paths
                 self._row = self._by_path
@@ -83,16 +82,26 @@ class DocumentReader:
         spans: list[tuple[int, int]] = []
         failures: list[Failure] = []
         used = 0
-        for start, end, is_whole in _documents(text, is_last=is_last):
-            used = end
+        position = 0
+        while (start := _after_gap(text, position)) < len(text):
+            quick = _line_of_one(text, start)
+            row = self._quick_row(text[start:quick]) if quick else None
+            if row is not None:
+                rows.append(row)
+                spans.append((start, quick))
+                used = position = quick
+                continue
+            found = _document(text, start, is_last=is_last)
+            if found is None:
+                break
+            end, is_whole = found
+            used = position = end
             document = text[start:end]
-            if is_whole and len(document) <= limits.COPY_DOCUMENT_BYTES_MAX:
-                try:
-                    rows.append(self._row(document))
-                    spans.append((start, end))
-                    continue
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    pass
+            row = self._quick_row(document) if is_whole else None
+            if row is not None:
+                rows.append(row)
+                spans.append((start, end))
+                continue
             code, reason = reasons.BAD_JSON if len(document) <= limits.COPY_DOCUMENT_BYTES_MAX else reasons.TOO_LONG
             shown = ascii_only(document[:4096].decode(errors="replace"))
             at = line + text.count(b"\n", 0, max(end - 1, start))
@@ -111,6 +120,15 @@ class DocumentReader:
 
         return Batch(arrays, len(rows), len(rows) + len(failures), trace, failures), used
 
+    def _quick_row(self, document: bytes) -> Sequence[str | None] | None:
+        """Return the row of a document, None when it is none or too long."""
+        if len(document) > limits.COPY_DOCUMENT_BYTES_MAX:
+            return None
+        try:
+            return self._row(document)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
     def _by_name(self, document: bytes) -> Sequence[str | None]:
         found = _OBJECT.decode(document)
         places = self._places
@@ -120,6 +138,10 @@ class DocumentReader:
             if index is not None:
                 row[index] = self._text(raw, index)
         return row
+
+    def _whole(self, document: bytes) -> Sequence[str | None]:
+        msgspec.json.decode(document, type=msgspec.Raw)
+        return (document.decode(),)
 
     def _by_folded_name(self, document: bytes) -> Sequence[str | None]:
         row: list[str | None] = [None] * len(self._columns)
@@ -136,12 +158,9 @@ class DocumentReader:
 
     def _text(self, raw: msgspec.Raw, index: int) -> str | None:
         content = bytes(raw)
-        first = content[:1]
-        if content == b"null":
-            return None
-        if first == b'"' and not self._is_json[index]:
-            return _STRING.decode(content)
-        return content.decode()
+        if content[0] == 0x22 and not self._is_json[index]:
+            return content[1:-1].decode() if b"\\" not in content else _STRING.decode(content)
+        return None if content == b"null" else content.decode()
 
 
 def _follow(value: msgspec.Raw, path: Path) -> msgspec.Raw | None:
@@ -164,43 +183,28 @@ def _follow(value: msgspec.Raw, path: Path) -> msgspec.Raw | None:
     return value
 
 
-def _documents(text: bytes, *, is_last: bool) -> Iterator[tuple[int, int, bool]]:
-    """Yield (start, end, whether it is whole) of the documents of a text, up to the last complete one."""
-    position = 0
-    while True:
-        gap = _GAP.match(text, position)
-        position = gap.end() if gap else position
-        if position >= len(text):
-            return
-        end = _quick_end(text, position)
-        if end is None:
-            end = _exact_end(text, position)
-        if end is None:
-            line_end = text.find(b"\n", position) + 1
-            if not is_last and len(text) - position <= limits.COPY_DOCUMENT_BYTES_MAX:
-                return
-            end = line_end or len(text)
-            yield position, end, False
-        else:
-            yield position, end, True
-        position = end
+def _after_gap(text: bytes, position: int) -> int:
+    gap = _GAP.match(text, position)
+    return gap.end() if gap else position
 
 
-def _quick_end(text: bytes, position: int) -> int | None:
-    """Return the end of the line when it holds one document, as nearly all files have it; whether it is one, its decoder says."""
-    end = text.find(b"\n", position)
-    if end < 0:
+def _document(text: bytes, position: int, *, is_last: bool) -> tuple[int, bool] | None:
+    """Return where the document that begins at `position` ends, and whether it is whole; None when more of the file must be seen."""
+    end = _exact_end(text, position)
+    if end is not None:
+        return end, True
+    if not is_last and len(text) - position <= limits.COPY_DOCUMENT_BYTES_MAX:
         return None
+    return text.find(b"\n", position) + 1 or len(text), False
+
+
+def _line_of_one(text: bytes, position: int) -> int:
+    """Return the end of the line that begins here when it looks like one document, as nearly all files have it; else 0."""
+    end = text.find(b"\n", position)
     stop = end
     while stop > position and text[stop - 1] in b" \t\r":
         stop -= 1
-    if text[position] != 0x7B or text[stop - 1] != 0x7D:
-        return None
-    try:
-        _OBJECT.decode(memoryview(text)[position:stop])
-    except msgspec.DecodeError:
-        return None
-    return stop
+    return stop if end >= 0 and text[position] == 0x7B and text[stop - 1] == 0x7D else 0
 
 
 def _exact_end(text: bytes, position: int) -> int | None:
