@@ -11,11 +11,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import duckdb
 
 from nearshift.sql.lower import lower
 from nearshift.sql.macros import SETUP
+from nearshift.sql.natives import NATIVES
 from nearshift.sql.relations import BindContext, Column, NameRules, Relation, RelationKind
 from nearshift.types import SUPER, TIMESTAMP
 
@@ -69,6 +71,18 @@ class OneRelation:
         return self._relation if (schema or "public", name) == ("public", self._relation.name) else None
 
 
+def desk() -> duckdb.DuckDBPyConnection:
+    """Return a connection with everything that translations call."""
+    connection = duckdb.connect()
+    options: Any = {"type": "arrow", "null_handling": "special"}
+    for native in NATIVES:
+        arguments = [duckdb.type(one) for one in native.arguments]
+        connection.create_function(native.name, native.over_arrays, arguments, duckdb.type(native.result), **options)
+    for statement in SETUP:
+        connection.execute(statement)
+    return connection
+
+
 def timed(work: Callable[[], object], repeats: int) -> list[float]:
     seconds = []
     for _ in range(repeats):
@@ -85,9 +99,7 @@ def main() -> None:
     first = timed(lambda: lower(SMALL, context), 1)[0]
     small = statistics.median(timed(lambda: lower(SMALL, context), 200))
     large = statistics.median(timed(lambda: lower(UNNEST, context), 50))
-    connection = duckdb.connect()
-    for statement in SETUP:
-        connection.execute(statement)
+    connection = desk()
     made = " ".join(("CREATE TABLE stream_view AS SELECT TIMESTAMP '2024-01-01' AS approximate_arrival_timestamp,", RECORD, "AS payload"))
     connection.execute(f"{made} FROM range({ROWS}) AS r(i)")
     translated = lower(UNNEST, context).sql

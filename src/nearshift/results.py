@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nearshift.sql.relations import Column
-from nearshift.types import SqlType
+from nearshift.types import Kind, SqlType
+
+
+def without_notes(batches: Iterator[pa.RecordBatch], columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    """Take the blank off the end of SUPER values that have it, a note of ours about fractions (`sql.macros_documents`)."""
+    places = [index for index, column in enumerate(columns) if column.type.kind is Kind.SUPER]
+    return _trimmed(batches, places) if places else batches
+
+
+def _trimmed(batches: Iterator[pa.RecordBatch], places: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        arrays = list(batch.columns)
+        for index in places:
+            if pc.any(pc.ends_with(arrays[index], " ")).as_py():
+                arrays[index] = pc.ascii_rtrim(arrays[index], " ")
+        yield pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 class Severity(Enum):

@@ -33,7 +33,7 @@ from nearshift.commands.needs import Need, need_of
 from nearshift.errors import Cancelled, InvalidSql, NearshiftError, PermissionDenied
 from nearshift.house import House
 from nearshift.names import Names
-from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus
+from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus, without_notes
 from nearshift.settings import Settings
 from nearshift.sql import statements as st
 from nearshift.sql.lower import lower
@@ -298,7 +298,7 @@ class Session:
 
     def rows_of(self, lowered: Lowered) -> Iterator[pa.RecordBatch]:
         """Run a translated query and stream its rows."""
-        return self.tx.connection.stream(lowered.sql, self.values_for(lowered))
+        return without_notes(self.tx.connection.stream(lowered.sql, self.values_for(lowered)), lowered.columns)
 
     def evaluate(self, expression: str) -> object:
         """Return the value of an expression, in the open transaction."""

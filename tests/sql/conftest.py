@@ -14,7 +14,7 @@ from nearshift.sql.lower import lower
 from nearshift.sql.macros import SETUP, raised_error
 from nearshift.sql.natives import NATIVES
 from nearshift.sql.relations import BindContext, Column, Lowered, NameRules, ParameterSource, Relation, RelationKind
-from nearshift.types import SqlType, parse_type
+from nearshift.types import Kind, SqlType, parse_type
 
 _SESSION: Mapping[str, Any] = {
     "statement_timestamp": datetime(2026, 1, 2, 3, 4, 5),  # noqa: DTZ001 - a timestamp without zone
@@ -26,6 +26,11 @@ _SESSION: Mapping[str, Any] = {
 }
 _NATIVE_OPTIONS: Any = {"type": "arrow", "null_handling": "special"}
 _SPELLINGS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE", "TIMETZ": "TIME WITH TIME ZONE"}
+
+
+def shown(value: Any, kind: SqlType) -> Any:
+    """Return a value as a client gets it; a blank at the end of SUPER is a note of ours (`sql.macros_documents`)."""
+    return value.rstrip(" ") if kind.kind is Kind.SUPER and isinstance(value, str) else value
 
 
 class Desk:
@@ -76,7 +81,8 @@ class Desk:
         if translation.columns:
             told = [_SPELLINGS.get(one.type.duckdb, one.type.duckdb) for one in translation.columns]
             assert [str(one[1]) for one in result.description] == told, text
-        return result.fetchall()
+        kinds = [one.type for one in translation.columns]
+        return [tuple(map(shown, row, kinds)) if kinds else row for row in result.fetchall()]
 
     def value(self, expression: str, rules: NameRules | None = None, **more: Any) -> Any:
         """Return the value of one expression."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from nearshift.commands.results import arrow_table
 from nearshift.errors import DuplicateObject, InvalidSql, Span, UndefinedObject
-from nearshift.results import Result
+from nearshift.results import Result, without_notes
 from nearshift.sql import statements as st
 from nearshift.sql.names import fold
 from nearshift.sql.relations import Column
@@ -46,7 +46,7 @@ def query_cursor(session: Session, query: str) -> Cursor:
     values = session.values_for(lowered)
 
     def fill() -> pa.Table:
-        batches = list(session.tx.connection.stream(lowered.sql, values))
+        batches = list(without_notes(session.tx.connection.stream(lowered.sql, values), lowered.columns))
         return pa.Table.from_batches(batches) if batches else arrow_table(lowered.columns, [])
 
     return Cursor(lowered.columns, fill)

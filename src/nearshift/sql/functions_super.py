@@ -51,7 +51,8 @@ def _can_json_parse(call: Call) -> Value:
 
 def _element(call: Call, value: Value) -> str:
     if value.type.kind in STRINGS | NUMBERS | {Kind.BOOLEAN, Kind.UNKNOWN, Kind.SUPER}:
-        return as_super(call.binder, value)
+        text = as_super(call.binder, value)
+        return f"nearshift_sql.super_shown({text})" if value.type.kind is Kind.SUPER else text
     raise cannot_cast(call.binder, value.type, SUPER, call.node)
 
 
@@ -76,7 +77,7 @@ def _object(call: Call) -> Value:
             raise call.error(message, sqlstate="42846", hint="Cast it to varchar.")
         pairs.append(f"{super_of(key)} || ':' || coalesce({_element(call, value)}, 'null')")
     joined = " || ',' || ".join(pairs)
-    return Value(f"CAST('{{' || {joined} || '}}' AS JSON)", SUPER)
+    return Value(f"CAST(nearshift_sql.fractions_flagged('{{' || {joined} || '}}') AS JSON)", SUPER)
 
 
 def _path_text(call: Call) -> Value:
@@ -88,7 +89,7 @@ def _path_text(call: Call) -> Value:
         raise call.error("JSON_EXTRACT_PATH_TEXT takes one to five path elements")
     pointer = " || ".join(f"'/' || replace(replace({key.sql}, '~', '~0'), '/', '~1')" for key in keys)
     document = f"nearshift_sql.json_text({values[0].sql}, {values[-1].sql if lax else 'FALSE'})"
-    return Value(f"json_extract_string({document}, {pointer})", VARCHAR)
+    return Value(f"nearshift_sql.path_text({document}, {pointer})", VARCHAR)
 
 
 def _array_element_text(call: Call) -> Value:
@@ -117,8 +118,8 @@ FUNCTIONS = (
     Function("json_parse", "x", SUPER, _json_parse, "JSON_PARSE.html"),
     Function("can_json_parse", "x", BOOLEAN, _can_json_parse, "CAN_JSON_PARSE.html"),
     Function("json_serialize", "S", VARCHAR, "nearshift_sql.json_serialize({0})", "JSON_SERIALIZE.html"),
-    Function("json_serialize_to_varbyte", "S", VARBYTE, "encode(CAST({0} AS VARCHAR))", "JSON_SERIALIZE_TO_VARBYTE.html"),
-    Function("json_size", "S", INTEGER, "CAST(strlen({0}) AS INTEGER)", "r_json_size.html"),
+    Function("json_serialize_to_varbyte", "S", VARBYTE, "encode(nearshift_sql.super_shown({0}))", "JSON_SERIALIZE_TO_VARBYTE.html"),
+    Function("json_size", "S", INTEGER, "CAST(strlen(nearshift_sql.super_shown({0})) AS INTEGER)", "r_json_size.html"),
     Function("json_typeof", "S", varchar(16), "nearshift_sql.json_typeof({0})", "r_json_typeof.html"),
     *(
         _typed(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from nearshift.sql.macros_documents import DOCUMENT_MACROS, FRACTION_MACROS
+
 # The order of kinds in ORDER BY ("Querying semi-structured data"): boolean, number, string, array, object.
 _VALUES = (
     "super_text(j) AS CASE WHEN prefix(j, '\"') THEN json_extract_string(j, '$') "
@@ -28,7 +30,7 @@ _VALUES = (
     "WHEN TRY_CAST(t AS DECIMAL(38, 10)) IS NOT NULL AND CAST(TRY_CAST(t AS DECIMAL(38, 10)) AS DOUBLE) = CAST(t AS DOUBLE) "
     "THEN regexp_replace(regexp_replace(CAST(TRY_CAST(t AS DECIMAL(38, 10)) AS VARCHAR), '0+$', ''), '\\.$', '') ELSE t END",
     "super_canonical(j) AS CAST(CASE WHEN j = 'null' THEN NULL WHEN nearshift_sql.super_rank(j) = 2 "
-    "THEN nearshift_sql.plain_number(CAST(j AS VARCHAR)) ELSE j END AS JSON)",
+    "THEN nearshift_sql.plain_number(CAST(j AS VARCHAR)) WHEN suffix(j, ' ') THEN nearshift_sql.fractions_flagged(rtrim(j, ' ')) ELSE j END AS JSON)",
     # Numbers of one DOUBLE are told apart by 18 digits on either side of the point.
     "super_key(j) AS CASE WHEN j IS NULL OR j = 'null' THEN NULL ELSE {'rank': nearshift_sql.super_rank(j), "
     "'number': TRY_CAST(nearshift_sql.super_number(j) AS DOUBLE), 'digits': TRY_CAST(nearshift_sql.super_number(j) AS DECIMAL(38, 18)), "
@@ -55,16 +57,21 @@ _ARITHMETIC = (
     "super_modulo(a, b) AS nearshift_sql.number_json(nearshift_sql.modulo(nearshift_sql.super_decimal(a), nearshift_sql.super_decimal(b)))",
 )
 _NESTED = (
-    "super_list(j) AS TRY_CAST(j AS JSON[])",
-    "super_pairs(j) AS CASE WHEN prefix(j, '{') THEN map_entries(CAST(json_transform(j, '\"MAP(VARCHAR,JSON)\"') AS MAP(VARCHAR, JSON))) END",
-    "super_array(l) AS CAST('[' || array_to_string(list_transform(l, lambda x: CAST(x AS VARCHAR)), ',') || ']' AS JSON)",
+    "super_list(j) AS CASE WHEN suffix(j, ' ') THEN list_transform(TRY_CAST(nearshift_sql.fractions_marked(j) AS JSON[]), "
+    "lambda x: nearshift_sql.fractions_bare(x)) ELSE TRY_CAST(j AS JSON[]) END",
+    "pairs_of(j) AS map_entries(CAST(json_transform(j, '\"MAP(VARCHAR,JSON)\"') AS MAP(VARCHAR, JSON)))",
+    "super_pairs(j) AS CASE WHEN prefix(j, '{') THEN CASE WHEN suffix(j, ' ') THEN "
+    "list_transform(nearshift_sql.pairs_of(nearshift_sql.fractions_marked(j)), "
+    "lambda x: {'key': x.key, 'value': nearshift_sql.fractions_bare(x.value)}) ELSE nearshift_sql.pairs_of(j) END END",
+    "super_array(l) AS CAST(nearshift_sql.fractions_flagged('[' || array_to_string("
+    "list_transform(l, lambda x: nearshift_sql.super_shown(x)), ',') || ']') AS JSON)",
     "array_concat(a, b) AS CASE WHEN prefix(a, '[') AND prefix(b, '[') THEN "
-    "nearshift_sql.super_array(list_concat(TRY_CAST(a AS JSON[]), TRY_CAST(b AS JSON[]))) END",
-    "flatten_once(l) AS flatten(list_transform(l, lambda x: CASE WHEN prefix(x, '[') THEN TRY_CAST(x AS JSON[]) ELSE [x] END))",
+    "nearshift_sql.super_array(list_concat(nearshift_sql.super_list(a), nearshift_sql.super_list(b))) END",
+    "flatten_once(l) AS flatten(list_transform(l, lambda x: CASE WHEN prefix(x, '[') THEN nearshift_sql.super_list(x) ELSE [x] END))",
     "array_flatten(a) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(nearshift_sql.flatten_once(nearshift_sql.flatten_once("
-    "nearshift_sql.flatten_once(nearshift_sql.flatten_once(TRY_CAST(a AS JSON[])))))) END",
+    "nearshift_sql.flatten_once(nearshift_sql.flatten_once(nearshift_sql.super_list(a)))))) END",
     "get_array_length(a) AS CASE WHEN prefix(a, '[') THEN CAST(json_array_length(a) AS BIGINT) END",
-    "subarray(a, s, n) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(list_slice(TRY_CAST(a AS JSON[]), "
+    "subarray(a, s, n) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(list_slice(nearshift_sql.super_list(a), "
     "CASE WHEN s < 0 THEN CAST(json_array_length(a) AS BIGINT) + s ELSE s END + 1, "
     "CASE WHEN s < 0 THEN CAST(json_array_length(a) AS BIGINT) + s ELSE s END + n)) END",
 )
@@ -84,36 +91,4 @@ _KINDS = (
     "is_decimal(j) AS coalesce(nearshift_sql.super_rank(j) = 2 AND nearshift_sql.is_exact(j), FALSE)",
     "is_float(j) AS coalesce(nearshift_sql.super_rank(j) = 2 AND NOT nearshift_sql.is_exact(j), FALSE)",
 )
-_DOCUMENTS = (
-    # DuckDB accepts a comma before a closing bracket, NaN and Infinity; JSON does not. The texts are searched first, since the strings of a
-    # document must be taken out before anything in it can be judged.
-    "may_be_loose(x) AS regexp_matches(x, ',[ \\t\\r\\n]*[\\]}]') OR contains(x, 'NaN') OR contains(x, 'nan') OR contains(x, 'NAN') "
-    "OR contains(x, 'Inf') OR contains(x, 'inf') OR contains(x, 'INF')",
-    "is_loose(x) AS regexp_matches(regexp_replace(x, '\"(?:[^\"\\\\]|\\\\.)*\"', '\"\"', 'gs'), ',\\s*[\\]}]|(?i:nan|inf)')",
-    # CASE and not AND: an AND outside WHERE evaluates both sides, and taking the strings out costs six times the rest.
-    "strict_json(x) AS CASE WHEN NOT json_valid(x) THEN false WHEN nearshift_sql.may_be_loose(x) THEN NOT nearshift_sql.is_loose(x) "
-    "ELSE true END",
-    # Two equal names in the outermost object; deeper ones are not searched, since that would double the cost of every record.
-    "has_twins(x) AS len(json_keys(x)) <> len(list_distinct(json_keys(x)))",
-    # DuckDB's VARIANT keeps the last of equal names, and a DOUBLE of a fraction; only documents that need it go that way.
-    "without_twins(j) AS CASE WHEN nearshift_sql.has_twins(j) THEN CAST(CAST(j AS VARIANT) AS JSON) ELSE j END",
-    "json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
-    "THEN error('nearshift:22P02:JSON parsing error') WHEN nearshift_sql.has_twins(x) "
-    "THEN error('nearshift:22P02:JSON parsing error: duplicate attribute') ELSE json(x) END",
-    "json_parse_lax(x) AS CASE WHEN NOT nearshift_sql.strict_json(x) THEN NULL WHEN NOT nearshift_sql.has_twins(x) THEN json(x) END",
-    "json_parse_dedup(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
-    "THEN error('nearshift:22P02:JSON parsing error') ELSE nearshift_sql.without_twins(json(x)) END",
-    "json_parse_lax_dedup(x) AS CASE WHEN nearshift_sql.strict_json(x) THEN nearshift_sql.without_twins(json(x)) END",
-    # CASE and not AND: an AND outside WHERE evaluates both sides, and has_twins fails on what is no JSON.
-    "can_json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) THEN false ELSE NOT nearshift_sql.has_twins(x) END",
-    "json_serialize(j) AS CASE WHEN strlen(j) > 16000000 THEN error('nearshift:22001:value too long for type character varying') "
-    "ELSE CAST(j AS VARCHAR) END",
-    "is_valid_json(x) AS CASE WHEN x IS NULL THEN NULL ELSE nearshift_sql.strict_json(x) AND prefix(ltrim(x), '{') END",
-    "is_valid_json_array(x) AS CASE WHEN x IS NULL THEN NULL ELSE nearshift_sql.strict_json(x) AND prefix(ltrim(x), '[') END",
-    "json_text(x, lax) AS CASE WHEN x IS NULL THEN NULL WHEN json_valid(x) THEN CAST(x AS JSON) WHEN lax THEN NULL "
-    "ELSE error('nearshift:22P02:JSON parsing error') END",
-    "json_array_length(j) AS CASE WHEN j IS NULL THEN NULL WHEN prefix(ltrim(j), '[') THEN CAST(json_array_length(j) AS INTEGER) "
-    "ELSE error('nearshift:22P02:JSON array expected') END",
-    "array_element_text(j, n) AS CASE WHEN n < 0 THEN NULL ELSE json_extract_string(j, '$[' || CAST(n AS VARCHAR) || ']') END",
-)
-SUPER_MACROS: Final = (*_VALUES, *_ARITHMETIC, *_NESTED, *_KINDS, *_DOCUMENTS)
+SUPER_MACROS: Final = (*FRACTION_MACROS, *_VALUES, *_ARITHMETIC, *_NESTED, *_KINDS, *DOCUMENT_MACROS)

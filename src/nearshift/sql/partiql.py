@@ -81,7 +81,7 @@ def _extracted(binder: Binder, base: Base, rest: list[Part], *, is_last: bool) -
     source = base.source
     if source is None or source.is_inline:
         document = base.value.sql if base.value is not None else base.sql
-        return f"json_extract({document}, {json_path(steps)})"
+        return f"nearshift_sql.super_path({document}, {json_path(steps)})"
     extractions = source.stages[base.stage].extractions
     one = extractions.get(base.sql_name)
     if one is None:

@@ -111,7 +111,7 @@ def _wrapped(text: str, items: list[str] | tuple[str, ...]) -> str:
 
 def _extraction_item(one: Extraction) -> str:
     paths = ", ".join(json_path(steps) for steps in one.paths)
-    return f"json_extract({quote(one.column)}, [{paths}]) AS {quote(one.sql_name)}"
+    return f"nearshift_sql.super_paths({quote(one.column)}, [{paths}]) AS {quote(one.sql_name)}"
 
 
 def json_path(steps: tuple[Step, ...]) -> str:
