@@ -82,6 +82,14 @@ def functions_called(snapshot: Snapshot, calls: frozenset[int]) -> list[Function
     return sorted((entry for entry in every if entry.function.oid in calls), key=lambda entry: entry.function.name)
 
 
+def decide_view(snapshot: Snapshot, view: RelationEntry, expand: Callable[[RelationEntry], Lowered]) -> PermissionDenied | None:
+    """Return why a view cannot be filled, or None: its owner must be able to read what it is made from, whoever refreshes it."""
+    own = Rights(snapshot, view.owner)
+    if own.is_superuser:
+        return None
+    return _relations(snapshot, lambda user: Rights(snapshot, user), view.owner, expand(view), expand, frozenset())
+
+
 def decide_call(own: Rights, procedure: ProcedureEntry) -> PermissionDenied | None:
     """Return why a user may not call a procedure, or None: its owner, superusers and those granted EXECUTE may."""
     if not own.may_on_schema("USAGE", procedure.schema):

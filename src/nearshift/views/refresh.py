@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nearshift import limits, storage
+from nearshift.access.deciding import decide_view
 from nearshift.catalog import catalog
 from nearshift.catalog.entities import RelationEntry, Snapshot, ViewState
 from nearshift.clock import Clock
@@ -167,6 +168,9 @@ class Refresher:
         if state.broken:
             message = f"materialized view {view.name} cannot be refreshed: {state.broken}"
             raise InvalidSql(message, sqlstate="55000", hint="Drop and create it again.")
+        refusal = decide_view(tx.snapshot, view, lambda entry: self.translate(tx.snapshot, entry, {}))
+        if refusal is not None:
+            raise refusal
         if not state.is_incremental:
             return self._recompute(tx, view, state, state.reason or "its query cannot be kept by delta")
         base = tx.snapshot.relations[view.bases[0]]
