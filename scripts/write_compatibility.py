@@ -36,6 +36,7 @@ TITLES = {
     "functions_text": "Strings and bytes", "functions_regexp": "Regular expressions", "functions_hash": "Hashes",
     "functions_numbers": "Numbers", "functions_dates": "Dates and times",
     "functions_super": "SUPER and JSON", "functions_system": "Session and conditions", "functions_catalog": "Catalog",
+    "functions_admin": "Cluster and administration",
 }  # fmt: skip
 # Accepted by the parser and without effect on what a query can see.
 RECORDED = ("VACUUM", "ANALYZE", "ANALYSE", "DISCARD")

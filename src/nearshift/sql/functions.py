@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from nearshift.errors import NotSupported, UndefinedObject
 from nearshift.sql import (
+    functions_admin,
     functions_catalog,
     functions_dates,
     functions_hash,
@@ -35,7 +36,7 @@ from nearshift.types import INTEGER, VARCHAR
 
 MODULES = (
     functions_text, functions_regexp, functions_hash, functions_numbers, functions_dates, functions_super, functions_system,
-    functions_catalog,
+    functions_admin, functions_catalog,
 )  # fmt: skip
 FUNCTIONS: dict[str, Function] = {row.name: row for module in MODULES for row in module.FUNCTIONS}
 REFUSALS: dict[str, Refusal] = {row.name: row for module in MODULES for row in module.REFUSALS}
@@ -108,6 +109,8 @@ def _unknown(name: str, node: exp.Expr) -> UndefinedObject | NotSupported:
     family = next((reason for prefix, reason in FAMILIES.items() if name.startswith(prefix)), None)
     if family is not None:
         return NotSupported(f'function "{name}" {family}', span=span)
+    if name.startswith(("st_", "geometry", "h3_")) or name in {"addbbox", "dropbbox", "supportsbbox"}:
+        return NotSupported(f'function "{name}" needs spatial types, which are not kept by nearshift', span=span)
     near = difflib.get_close_matches(name, known_names(), n=1, cutoff=0.6)
     hint = f'Did you mean "{near[0]}"?' if near else "See the list of functions in docs/compatibility.md."
     return UndefinedObject(f'function "{name}" does not exist', sqlstate="42883", span=span, hint=hint)

@@ -85,8 +85,10 @@ def _avg(one: Aggregation) -> Value:
         total, count = one.call("sum", value.sql), one.call("count", value.sql)
         return Value(f"CAST({total} // nullif({count}, 0) AS BIGINT)", BIGINT)
     if value.type.kind is Kind.DECIMAL:
+        # DuckDB's own is a float's and keeps sixteen digits.
         result = decimal(38, value.type.scale or 0)
-        return Value(f"CAST({one.call('avg', value.sql)} AS {result.duckdb})", result)
+        total, count = f"CAST({one.call('sum', value.sql)} AS {result.duckdb})", one.call("count", value.sql)
+        return Value(f"CAST(nearshift_sql.average({total}, {count}, {result.scale}) AS {result.duckdb})", result)
     return Value(one.call("avg", value.sql), DOUBLE)
 
 

@@ -113,7 +113,7 @@ FUNCTIONS = (
 _LEADER = "is answered by the leader node only and not kept by nearshift"
 REFUSALS = (
     Refusal("current_time", "is deprecated in Redshift", "Use GETDATE()::time."), Refusal("localtime", "is deprecated in Redshift"),
-    Refusal("age", "is deprecated in Redshift", "Use DATEDIFF."), Refusal("timeofday", _LEADER), Refusal("generate_series", _LEADER),
+    Refusal("age", "is deprecated in Redshift", "Use DATEDIFF."), Refusal("generate_series", _LEADER),
     Refusal("array_agg", "is not a function of Redshift", "Use LISTAGG."), Refusal("pg_sleep", "is not a function of Redshift"),
     Refusal("clock_timestamp", "is not a function of Redshift", "Use GETDATE()."), Refusal("set_config", _LEADER, "Use SET."),
     Refusal("width_bucket", "is not a function of Redshift"), Refusal("div", "is not a function of Redshift", "Use / between integers."),

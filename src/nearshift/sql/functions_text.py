@@ -68,7 +68,7 @@ def _strtol(call: Call) -> Value:
         raise call.error("base must be between 2 and 36", sqlstate="22023")
     if base.integer == 16:
         return Value(f"nearshift_sql.strtol_hex({text.sql})", BIGINT)
-    return Value(f"nearshift_sql.strtol({text.sql}, {base.sql})", BIGINT)
+    return Value(f"nearshift_strtol({text.sql}, {base.sql})", BIGINT)
 
 
 def _from_varbyte(call: Call) -> Value:

@@ -32,6 +32,9 @@ _NUMBERS = (
     "ELSE CAST((CAST(a AS BIT) & CAST(b AS BIT)) AS BLOB) END",
     "bits_or(a, b) AS CASE WHEN octet_length(a) <> octet_length(b) THEN error('nearshift:22026:operator | needs values of one size') "
     "ELSE CAST((CAST(a AS BIT) | CAST(b AS BIT)) AS BLOB) END",
+    "share_of(u, n) AS sign(u) * (abs(u) // n + CASE WHEN abs(u) % n * 2 >= n THEN 1 ELSE 0 END)",
+    "average(total, n, scale) AS CASE WHEN n > 0 THEN "
+    "nearshift_sql.scaled_text(nearshift_sql.share_of(CAST(replace(CAST(total AS VARCHAR), '.', '') AS HUGEINT), n), scale) END",
     "root(x) AS CASE WHEN x < 0 THEN error('nearshift:2201F:cannot take square root of a negative number') ELSE sqrt(x) END",
     "positive(x) AS CASE WHEN x = 0 THEN error('nearshift:2201E:cannot take logarithm of zero') "
     "WHEN x < 0 THEN error('nearshift:2201E:cannot take logarithm of a negative number') ELSE x END",

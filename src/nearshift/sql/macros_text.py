@@ -42,16 +42,8 @@ _STRINGS = (
     "quote_ident(x) AS CASE WHEN regexp_full_match(x, '[a-z_][a-z0-9_]*') THEN x ELSE '\"' || replace(x, '\"', '\"\"') || '\"' END",
     "quote_literal(x) AS '''' || replace(replace(x, '\\', '\\\\'), '''', '''''') || ''''",
     "digit(c) AS strpos('0123456789abcdefghijklmnopqrstuvwxyz', lower(c)) - 1",
-    # Spelled out for base 16, since hash prefixes are its use and the loop is twenty times slower.
-    "strtol_hex(x) AS CASE WHEN x IS NULL THEN NULL WHEN regexp_full_match(x, '-?(0[xX])?[0-9a-fA-F]{1,15}') THEN "
-    "CASE WHEN left(x, 1) = '-' THEN -1 ELSE 1 END * CAST('0x' || regexp_replace(x, '^-?(0[xX])?', '') AS BIGINT) "
-    "ELSE nearshift_sql.strtol(x, 16) END",
-    "strtol_digits(x) AS list_transform(string_split(lower(regexp_replace(trim(x), '^[+-]?(0[xX])?', '')), ''), lambda c: nearshift_sql.digit(c))",
-    "strtol(x, base) AS CASE WHEN x IS NULL THEN NULL WHEN base < 2 OR base > 36 THEN error('nearshift:22023:base must be between 2 and 36') "
-    "WHEN x = '' OR len(list_filter(nearshift_sql.strtol_digits(x), lambda d: d < 0 OR d >= base)) > 0 "
-    "THEN error('nearshift:22023:the input ' || x || ' is not valid to be converted to base ' || CAST(base AS VARCHAR)) "
-    "ELSE CAST(CASE WHEN left(trim(x), 1) = '-' THEN -1 ELSE 1 END * list_reduce(nearshift_sql.strtol_digits(x), "
-    "lambda a, d: CAST(a AS HUGEINT) * base + d, CAST(0 AS HUGEINT)) AS BIGINT) END",
+    # Hash prefixes are what it is used for, and a row in Python costs twenty times this.
+    "strtol_hex(x) AS coalesce(TRY_CAST('0x' || regexp_extract(x, '^(?:0[xX])?([0-9a-fA-F]{1,15})$', 1) AS BIGINT), nearshift_strtol(x, 16))",
     "pattern_groups(x) AS regexp_replace(x, '\\$([0-9])', '\\\\\\1', 'g')",
     "match_place(b, m, start, n, past) AS CASE WHEN b IS NULL OR m IS NULL THEN NULL WHEN n < 1 OR n > len(m) THEN 0 "
     "WHEN len(b) <> len(m) + 1 THEN error('nearshift:0A000:REGEXP_INSTR of a pattern that matches an empty string is not supported') "
@@ -63,7 +55,7 @@ _STRINGS = (
     "[nearshift_sql.digit(c) + 1]), '')",
     "of_bits(x) AS CASE WHEN x IS NULL THEN NULL WHEN x = '' THEN ''::BLOB WHEN NOT regexp_full_match(x, '[01]*') "
     "THEN error('nearshift:22P02:invalid input syntax for binary') ELSE unhex(array_to_string(list_transform(range(0, (length(x) + 7) // 8), "
-    "lambda i: printf('%02X', CAST(nearshift_sql.strtol(substring(lpad(x, CAST((length(x) + 7) // 8 * 8 AS INTEGER), '0'), i * 8 + 1, 8), 2) AS INTEGER))), '')) END",
+    "lambda i: printf('%02X', CAST(nearshift_strtol(substring(lpad(x, CAST((length(x) + 7) // 8 * 8 AS INTEGER), '0'), i * 8 + 1, 8), 2) AS INTEGER))), '')) END",
     "listagg_fits(x) AS CASE WHEN strlen(x) > 65535 THEN error('nearshift:22001:Result size exceeds LISTAGG limit') ELSE x END",
     "is_utf8(b) AS CASE WHEN b IS NULL THEN NULL ELSE try(decode(b)) IS NOT NULL END",
     "utf8_or_null(b) AS try(decode(b))",

@@ -42,6 +42,25 @@ def teradata_number(text: str, precision: int, scale: int) -> str:
     return f"{number:f}"
 
 
+_DIGITS: Final = re.compile(r"([+-]?)(?:0[xX](?=.))?([0-9a-zA-Z]+)")
+_BIGINT: Final = range(-(2**63), 2**63)
+
+
+def based_integer(text: str, base: int) -> int:
+    """Return the number that digits of a base mean ("STRTOL function"). Raises 22023 for other text and bases, 22003 beyond BIGINT."""
+    if not 2 <= base <= 36:
+        raise _error("22023", "base must be between 2 and 36")
+    found = _DIGITS.fullmatch(text.strip())
+    prefixed = base == 16 or not re.match(r"\s*[+-]?0[xX]", text)
+    try:
+        number = int((found[1] + found[2]) if found is not None and prefixed else "", base)
+    except ValueError as error:
+        raise _error("22023", f"the input {text} is not valid to be converted to base {base}") from error
+    if number not in _BIGINT:
+        raise _error("22003", f"the input {text} is out of range for bigint")
+    return number
+
+
 @dataclass(slots=True)
 class _Format:
     """A numeric format taken apart: its words, and how many digits stand on either side of the point."""

@@ -60,6 +60,7 @@ NATIVES: Final[tuple[Native, ...]] = (
     Native("nearshift_farmhash", ("BLOB",), "BIGINT", native_hashes.farm_fingerprint),
     Native("nearshift_soundex", ("VARCHAR",), "VARCHAR", native_texts.soundex),
     Native("nearshift_difference", ("VARCHAR", "VARCHAR"), "INTEGER", native_texts.difference),
+    Native("nearshift_strtol", ("VARCHAR", "BIGINT"), "BIGINT", native_numbers.based_integer),
     Native("nearshift_text_number", ("VARCHAR", "BIGINT", "BIGINT"), "VARCHAR", native_numbers.teradata_number),
     Native("nearshift_number_text", ("VARCHAR", "VARCHAR"), "VARCHAR", native_numbers.number_text),
     Native("nearshift_text_timestamp", ("VARCHAR", "VARCHAR"), "VARCHAR", native_dates.canonical),
