@@ -33,7 +33,7 @@ conformance: setup
 
 # Broken statements for a long time; ARGS="-x" stops at the first that is answered wrongly.
 fuzz: setup
-	NEARSHIFT_FUZZ_EXAMPLES=$${NEARSHIFT_FUZZ_EXAMPLES:-50000} $(RUN)/python -m pytest -q tests/sql -k "fuzz" $(ARGS)
+	NEARSHIFT_FUZZ_EXAMPLES=$${NEARSHIFT_FUZZ_EXAMPLES:-50000} $(RUN)/python -m pytest -q --timeout=0 tests/sql -k "fuzz" $(ARGS)
 
 # The comparison with a PostgreSQL server for a long time, with new seeds.
 differential: setup
