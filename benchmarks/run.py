@@ -36,6 +36,7 @@ BENCHMARKS = (
     Benchmark("consumer_decode", "--pages 3", "--pages 20"),
     Benchmark("local_aws", "--seconds 1", "--seconds 5"),
     Benchmark("wire_rows", "--rows 100000 --rounds 2", "--rows 1000000 --rounds 5"),
+    Benchmark("idle_shards", "--shards 100 --seconds 5", "--shards 1000 --seconds 50"),
     Benchmark("road", "--records 40000", "--records 500000"),
     Benchmark("cycle", "--history 0,100000 --records 1000 --cycles 20", "--history 0,1000000,10000000 --records 1000,10000 --cycles 100"),
     Benchmark("freshness", "--rate 200 --seconds 10 --warm-up 3", "--rate 1000 --seconds 60 --warm-up 10"),
