@@ -202,6 +202,9 @@ _ALONE: Final = ("CREATEDB", "NOCREATEDB", "CREATEUSER", "NOCREATEUSER")
 def user(reader: Reader, verb: Verb) -> UserChange:
     """Read what follows CREATE USER or ALTER USER ("CREATE USER", "ALTER USER")."""
     name = reader.name()
+    if reader.at(":"):
+        detail = "Users are kept in the warehouse; there are no identity providers."
+        raise NotSupported("users of an identity provider are not supported", span=name.span, detail=detail)
     reader.take("WITH")
     if verb is Verb.ALTER and reader.take_words("RENAME", "TO"):
         rename = RenameTo(reader.name())

@@ -256,6 +256,9 @@ def read_grantee(reader: Reader) -> Grantee:
     """Read a user, GROUP name, ROLE name or PUBLIC."""
     if reader.take("PUBLIC"):
         return Grantee(GranteeKind.PUBLIC)
+    if reader.at("ACCOUNT", "NAMESPACE") and reader.peek().kind is TokenKind.STRING:
+        detail = "Datashares join Redshift warehouses; there is only one warehouse here."
+        raise NotSupported(f"{reader.token.key} as a grantee is not supported", span=reader.token.span, detail=detail)
     word = reader.take("GROUP", "ROLE") if reader.peek().kind in (TokenKind.WORD, TokenKind.QUOTED) else None
     if word is None:
         return Grantee(GranteeKind.USER, reader.name())

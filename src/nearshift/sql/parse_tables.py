@@ -283,6 +283,8 @@ def is_cascade(reader: Reader) -> bool:
 
 def _alter_action(reader: Reader) -> AlterTableAction:
     if reader.take("ADD"):
+        if reader.at_words("PARTITION", "(") or reader.at_words("IF", "NOT", "EXISTS", "PARTITION"):
+            _refuse_external(reader)
         if _at_constraint(reader):
             return AddConstraint(table_constraint(reader))
         reader.take("COLUMN")
@@ -342,22 +344,33 @@ def _alter_column(reader: Reader) -> AlterTableAction:
 
 
 def alter_storage(reader: Reader) -> AlterStorage | None:
-    """Read DISTKEY, DISTSTYLE or SORTKEY after ALTER; None when another word comes next."""
+    """Read DISTKEY, DISTSTYLE or SORTKEY after ALTER; None when another word comes next.
+
+    One of the first two and SORTKEY may stand in one statement, in either order: `ALTER DISTKEY c, ALTER SORTKEY (c)`.
+    """
+    first = _storage_change(reader)
+    if first is None or not reader.take(","):
+        return None if first is None else AlterStorage(first)
+    reader.expect("ALTER")
+    token = reader.token
+    second = _storage_change(reader) or reader.fail()
+    if (first.sort_key is None) == (second.sort_key is None):
+        reader.fail(token, hint="Write one ALTER TABLE statement per action.")
+    both = replace(first, sort_key=second.sort_key) if first.sort_key is None else replace(second, sort_key=first.sort_key)
+    return AlterStorage(both)
+
+
+def _storage_change(reader: Reader) -> Storage | None:
     if reader.take("DISTKEY"):
-        return AlterStorage(Storage(dist_style=DistStyle.KEY, dist_key=_alter_key(reader)))
+        return Storage(dist_style=DistStyle.KEY, dist_key=_alter_key(reader))
     if reader.take("DISTSTYLE"):
         style = DistStyle(reader.expect("AUTO", "EVEN", "KEY", "ALL").key)
         if style is DistStyle.KEY:
             reader.expect("DISTKEY")
-            return AlterStorage(Storage(dist_style=style, dist_key=_alter_key(reader)))
-        return AlterStorage(Storage(dist_style=style))
+            return Storage(dist_style=style, dist_key=_alter_key(reader))
+        return Storage(dist_style=style)
     if reader.at("SORTKEY", "COMPOUND", "INTERLEAVED"):
-        sort_key = _sort_key(reader)
-        if reader.take(","):  # ALTER SORTKEY …, ALTER DISTSTYLE KEY … is documented in one statement
-            reader.expect("ALTER")
-            other = alter_storage(reader) or reader.fail()
-            return AlterStorage(replace(other.storage, sort_key=sort_key))
-        return AlterStorage(Storage(sort_key=sort_key))
+        return Storage(sort_key=_sort_key(reader))
     return None
 
 
