@@ -283,7 +283,8 @@ def is_cascade(reader: Reader) -> bool:
 
 def _alter_action(reader: Reader) -> AlterTableAction:
     if reader.take("ADD"):
-        if reader.at_words("PARTITION", "(") or reader.at_words("IF", "NOT", "EXISTS", "PARTITION"):
+        reader.take_words("IF", "NOT", "EXISTS")
+        if reader.at_words("PARTITION", "(") or reader.previous.key == "EXISTS":
             _refuse_external(reader)
         if _at_constraint(reader):
             return AddConstraint(table_constraint(reader))
