@@ -11,13 +11,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
-import duckdb
+from desk import desk
 
 from nearshift.sql.lower import lower
-from nearshift.sql.macros import SETUP
-from nearshift.sql.natives import NATIVES
 from nearshift.sql.relations import BindContext, Column, NameRules, Relation, RelationKind
 from nearshift.types import SUPER, TIMESTAMP
 
@@ -69,18 +66,6 @@ class OneRelation:
 
     def find(self, schema: str | None, name: str) -> Relation | None:
         return self._relation if (schema or "public", name) == ("public", self._relation.name) else None
-
-
-def desk() -> duckdb.DuckDBPyConnection:
-    """Return a connection with everything that translations call."""
-    connection = duckdb.connect()
-    options: Any = {"type": "arrow", "null_handling": "special"}
-    for native in NATIVES:
-        arguments = [duckdb.type(one) for one in native.arguments]
-        connection.create_function(native.name, native.over_arrays, arguments, duckdb.type(native.result), **options)
-    for statement in SETUP:
-        connection.execute(statement)
-    return connection
 
 
 def timed(work: Callable[[], object], repeats: int) -> list[float]:
