@@ -29,7 +29,7 @@ def rows(port: int, user: str, text: str, password: str | None = None) -> list[t
     with psycopg.connect(
         host="127.0.0.1", port=port, user=user, dbname="dev", password=password, autocommit=True, application_name="test"
     ) as connection:
-        cursor = connection.execute(text)  # type: ignore[call-overload]
+        cursor = connection.execute(text)
         return list(cursor.fetchall()) if cursor.description else []
 
 
