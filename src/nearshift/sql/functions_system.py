@@ -100,6 +100,7 @@ def _extreme(call: Call) -> Value:
 FUNCTIONS = (
     *(Function(name, "", kind, _session, f"r_{name.upper()}.html", is_mutable=True) for name, (_, kind) in _SESSION.items()),
     Function("current_setting", "r", VARCHAR, _setting, "r_CURRENT_SETTING.html", is_mutable=True),
+    Function("db_collation", "", VARCHAR, "'case_sensitive'", "r_CREATE_DATABASE.html"),
     Function("pg_cancel_backend", "i", INTEGER, _stop, "PG_CANCEL_BACKEND.html", is_mutable=True),
     Function("pg_terminate_backend", "i", INTEGER, _stop, "PG_TERMINATE_BACKEND.html", is_mutable=True),
     Function("coalesce", "r+", VARCHAR, _coalesce, "r_NVL_function.html"),
