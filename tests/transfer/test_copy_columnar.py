@@ -12,7 +12,7 @@ import pytest
 from pyarrow import orc
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.transfer.conftest import Place
 
 FLAT = pa.table(
     {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.transfer.conftest import Place
 
 FAILED = "Load into table 't' failed.  Check 'stl_load_errors' system table for details."
 

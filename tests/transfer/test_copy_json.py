@@ -14,7 +14,7 @@ from nearshift.transfer.jsonpaths import parse_path
 from nearshift.types import SUPER, varchar
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.transfer.conftest import Place
 
 
 @pytest.mark.parametrize(

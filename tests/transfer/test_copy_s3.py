@@ -14,7 +14,7 @@ from nearshift.errors import NearshiftError
 from nearshift.transfer.s3 import S3Access, S3Objects
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.transfer.conftest import Place
 
 ROLE = "arn:aws:iam::123456789012:role/loader"
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.transfer.conftest import Place
 
 STRINGS = "CREATE TABLE t (a varchar(10), b varchar(10), c int)"
 

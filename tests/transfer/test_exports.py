@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,8 @@ from amazon.ion.core import IonType
 from amazon.ion.simple_types import IonPyList
 from amazon.ion.symbols import SymbolToken
 
-from nearshift.transfer import exports
-
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.transfer.conftest import Place
 
 ID = "01695097218000-d6299cbd"
 ITEMS: list[dict[str, Any]] = [
@@ -83,13 +82,17 @@ def test_ion_without_the_extra(place: Place, monkeypatch: pytest.MonkeyPatch) ->
     def missing(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(exports.importlib, "import_module", missing)
+    monkeypatch.setattr(importlib, "import_module", missing)
     error = place.fails(f"{TABLE}; COPY t FROM '{address}'")
     assert (error.sqlstate, error.hint) == ("0A000", "pip install 'nearshift[ion]', or export DynamoDB JSON.")
 
 
 def test_what_does_not_fit_is_a_load_error(place: Place) -> None:
-    bad = [{"pk": {"S": "x"}, "total": {"L": []}}, {"pk": {"S": "y"}, "PK": {"S": "z"}}, {"pk": {"S": "w"}, "missing": {"N": "1.5"}}]
+    bad: list[dict[str, Any]] = [
+        {"pk": {"S": "x"}, "total": {"L": []}},
+        {"pk": {"S": "y"}, "PK": {"S": "z"}},
+        {"pk": {"S": "w"}, "missing": {"N": "1.5"}},
+    ]
     address = export(place, [json_lines([*ITEMS, *bad])], [6])
     place.rows(TABLE)
     assert "failed" in place.fails(f"COPY t FROM '{address}'").message
@@ -119,7 +122,8 @@ def test_what_does_not_fit_is_a_load_error(place: Place) -> None:
     ],
 )
 def test_broken_exports(place: Place, damage: str, words: str) -> None:
-    more = {"incremental": {"exportType": "INCREMENTAL_EXPORT"}, "sum": {"itemCount": 9}}.get(damage, {})
+    damages: dict[str, dict[str, Any]] = {"incremental": {"exportType": "INCREMENTAL_EXPORT"}, "sum": {"itemCount": 9}}
+    more = damages.get(damage, {})
     content = json_lines(ITEMS) if damage != "line" else b'{"Item": {"pk": 1}}\n'
     address = export(place, [content], [4 if damage == "count" else 1 if damage == "line" else 3], **more)
     base = place.folder / "copied"

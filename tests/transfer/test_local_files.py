@@ -13,7 +13,7 @@ from nearshift.transfer.local import LocalFiles
 from nearshift.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.transfer.conftest import Place
 
 
 @pytest.mark.parametrize("url", ["file://../secret", "file://a/../../secret", "file:///etc/passwd", "file://a\0b", "file://./f"])

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.transfer.conftest import Place
 
 QUERY = "SELECT a, b, c FROM t ORDER BY a"
 

@@ -22,7 +22,6 @@ from nearshift.transfer import reasons
 from nearshift.transfer.batches import Batch, Failure, LoadColumn, Trace
 from nearshift.transfer.records import Quoting, RawRecord, Records, TextShape
 
-
 _BLANK_LINE = re.compile(rb"\A\r?\n|\n\r?\n")
 
 

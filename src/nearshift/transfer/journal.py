@@ -10,7 +10,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from nearshift import limits
 from nearshift.catalog.catalog import Rows
@@ -20,6 +22,10 @@ from nearshift.transfer.loading import Loaded
 
 class Journalling(Rows, Protocol):
     """A connection of its own for these rows."""
+
+    def registered(self, name: str, table: pa.Table | pa.RecordBatch) -> Any:
+        """Make an Arrow table readable for a while."""
+        ...
 
     def begin(self) -> None:
         """Open a transaction."""
@@ -116,14 +122,19 @@ def note_load(connection: Journalling, actor: Actor, target: LoadTarget, loaded:
                     naive(file.found.modified_at) if file.found.modified_at else None, actor.started, is_done,
                 ],
             )  # fmt: skip
-        for url, failure in loaded.failures:
-            connection.execute(_ERROR, _error_row(actor, target, url, failure))
+        if loaded.failures:
+            rows = [_error_row(actor, target, url, failure) for url, failure in loaded.failures]
+            columns = [pa.array(values) for values in zip(*rows, strict=True)]
+            with connection.registered(_ERRORS, pa.table(columns, names=[f"c{number}" for number in range(len(columns))])):
+                connection.execute(_NOTE_ERRORS)
         connection.commit()
     finally:
         connection.close()
 
 
-_ERROR = "INSERT INTO nearshift.load_errors VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+# One statement for all, since there may be a hundred thousand.
+_ERRORS = "nearshift$errors"
+_NOTE_ERRORS = f'INSERT INTO nearshift.load_errors SELECT * FROM "{_ERRORS}"'  # noqa: S608 - a constant
 
 
 def _error_row(actor: Actor, target: LoadTarget, url: str, failure: Failure) -> list[object]:
