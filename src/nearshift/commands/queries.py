@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from nearshift.catalog.entities import RESERVED_SCHEMAS
 from nearshift.commands import cursors, emptying, parameters, procedures
 from nearshift.commands.results import rows_result
-from nearshift.errors import NotSupported
+from nearshift.errors import InvalidSql, NotSupported
 from nearshift.results import Result
 from nearshift.sql import statements as st
+from nearshift.sql.merge_texts import SimplifiedMerge, simplified_merge
 from nearshift.sql.parse import parse_statement
 from nearshift.sql.relations import Column, Lowered, ParameterSource
 from nearshift.types import VARCHAR, SqlType
@@ -26,7 +27,33 @@ def select(session: Session, text: str) -> Result:
 
 def change(session: Session, statement: st.Insert | st.Update | st.Delete | st.Merge) -> Result:
     """Run INSERT, UPDATE, DELETE or MERGE."""
-    lowered = session.lower(statement.text)
+    simplified = simplified_merge(statement.text) if isinstance(statement, st.Merge) else None
+    count = _apply(session, statement.text) if simplified is None else _merge_simply(session, simplified)
+    return Result(type(statement).__name__.upper(), row_count=count)
+
+
+def _merge_simply(session: Session, merge: SimplifiedMerge) -> int:
+    """Replace the rows of the target that match by those of the source, and add the others.
+
+    Raises InvalidSql (42601) when the two have not the same number of columns, NotSupported for equal rows in the source: which of them
+    Redshift keeps is not documented.
+    """
+    target = session.names.relation(merge.target)
+    source = session.lower(f"SELECT * FROM {merge.source}")  # noqa: S608 - text of the statement, bound like any other
+    if len(source.columns) != len(target.columns):
+        message = "MERGE … REMOVE DUPLICATES needs a source with as many columns as its target"
+        raise InvalidSql(message, hint="Use WHEN MATCHED and WHEN NOT MATCHED.")
+    counts = f"SELECT (SELECT count(*) FROM {merge.source}), (SELECT count(*) FROM (SELECT DISTINCT * FROM {merge.source}) one)"  # noqa: S608
+    counted = session.lower(counts)
+    total, distinct = session.tx.connection.rows(counted.sql, session.values_for(counted))[0]
+    if total != distinct:
+        raise NotSupported("MERGE … REMOVE DUPLICATES needs a source without equal rows", hint="Use a table made by SELECT DISTINCT.")
+    _apply(session, merge.delete)
+    return _apply(session, merge.insert)
+
+
+def _apply(session: Session, text: str) -> int:
+    lowered = session.lower(text)
     for schema, _name in lowered.writes:
         if schema in RESERVED_SCHEMAS:
             raise NotSupported("system relations cannot be changed", sqlstate="42501")
@@ -35,7 +62,7 @@ def change(session: Session, statement: st.Insert | st.Update | st.Delete | st.M
         if schema != "pg_temp":
             session.tx.touch(schema, name)
             emptying.rewritten(session, session.snapshot.relations[schema, name])
-    return Result(type(statement).__name__.upper(), row_count=count)
+    return count
 
 
 def explain(session: Session, statement: st.Explain) -> Result:
@@ -59,6 +86,8 @@ def describe(
 ) -> tuple[tuple[SqlType, ...], tuple[Column, ...] | None]:
     """Return a statement's parameter types and result columns (None when it returns no rows) without running it."""
     match statement:
+        case st.Merge(text=text) if (simplified := simplified_merge(text)) is not None:
+            return client_types(session.lower(simplified.delete), parameter_types), None
         case st.Query(text=text) | st.Insert(text=text) | st.Update(text=text) | st.Delete(text=text) | st.Merge(text=text):
             lowered = session.lower(text)
             return client_types(lowered, parameter_types), (lowered.columns if isinstance(statement, st.Query) else None)
