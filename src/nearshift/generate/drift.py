@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from nearshift.errors import ConfigurationError, UndefinedObject
+from nearshift.errors import ConfigurationError, NearshiftError
 from nearshift.generate.attributes import Seen, seen_in
 from nearshift.generate.loads import Declarations, read_declarations
 from nearshift.generate.text import literal
@@ -93,10 +93,17 @@ def _changes(declarations: Declarations, run: Callable[[str], Any], sample: int)
     )
     try:
         rows: Sequence[tuple[Any, ...]] = run(query).rows
-    except UndefinedObject as error:
+    except NearshiftError as error:
+        if not _is_missing(error):
+            raise
         message = f'there is no view "{declarations.names.change_view}" to read changes from'
         raise ConfigurationError(message, detail=error.message, hint="Run nearshift apply first.") from error
     return rows
+
+
+def _is_missing(error: NearshiftError) -> bool:
+    """Tell whether an error says that a relation is not there; from afar there may be only its words."""
+    return error.sqlstate == "42P01" or (error.message.startswith("relation ") and "does not exist" in error.message)
 
 
 def _claims(table: Declared, partition_key: str, sort_key: str | None) -> bool:
@@ -197,7 +204,9 @@ def _misfits(table: Declared, run: Callable[[str], Any], known: set[str]) -> Ite
     types = {column.name: column.type for column in table.columns}
     try:
         rows = run(f"SELECT column_name, count(*) FROM {table.name}_misfit GROUP BY 1 ORDER BY 1").rows  # noqa: S608 - a checked name
-    except UndefinedObject:
+    except NearshiftError as error:
+        if not _is_missing(error):
+            raise
         return  # nothing that could misfit, or a view of the folder's own
     for column, count in rows:
         label = _label(paths[column]) if column in paths else str(column)
