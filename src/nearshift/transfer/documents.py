@@ -46,10 +46,12 @@ class DocumentReader:
         self._header_lines = header_lines
         self._row: Callable[[bytes], Sequence[str | None]]
         match shred:
-            case Shred.EXACT | Shred.IGNORE_CASE:
-                ignores_case = shred is Shred.IGNORE_CASE
-                self._places = {column.name.lower() if ignores_case else column.name: i for i, column in enumerate(columns)}
-                self._row = self._by_folded_name if ignores_case else self._by_name
+            case Shred.EXACT:
+                self._exact = _decoder(columns)
+                self._row = self._by_name
+            case Shred.IGNORE_CASE:
+                self._places = {column.name.lower(): place for place, column in enumerate(columns)}
+                self._row = self._by_folded_name
             case Shred.WHOLE:
                 self._row = self._whole
             case Shred.PATHS:
@@ -130,14 +132,7 @@ class DocumentReader:
             return None
 
     def _by_name(self, document: bytes) -> Sequence[str | None]:
-        found = _OBJECT.decode(document)
-        places = self._places
-        row: list[str | None] = [None] * len(self._columns)
-        for name, raw in found.items():
-            index = places.get(name)
-            if index is not None:
-                row[index] = self._text(raw, index)
-        return row
+        return [self._text(raw, index) for index, raw in enumerate(msgspec.structs.astuple(self._exact.decode(document)))]
 
     def _whole(self, document: bytes) -> Sequence[str | None]:
         msgspec.json.decode(document, type=msgspec.Raw)
@@ -161,6 +156,13 @@ class DocumentReader:
         if content[0] == 0x22 and not self._is_json[index]:
             return content[1:-1].decode() if b"\\" not in content else _STRING.decode(content)
         return None if content == b"null" else content.decode()
+
+
+def _decoder(columns: Sequence[LoadColumn]) -> msgspec.json.Decoder[msgspec.Struct]:
+    """Return what reads the columns of a document, and nothing else of it; an attribute that is missing is null."""
+    fields = [(f"c{place}", msgspec.Raw, msgspec.Raw(b"null")) for place in range(len(columns))]
+    names = {f"c{place}": column.name for place, column in enumerate(columns)}
+    return msgspec.json.Decoder(msgspec.defstruct("Document", fields, rename=names, gc=False))
 
 
 def _follow(value: msgspec.Raw, path: Path) -> msgspec.Raw | None:
