@@ -131,6 +131,9 @@ def _decimal_arithmetic(operator: str, left: Value, right: Value, result: SqlTyp
         return Value(f"CAST(nearshift_sql.modulo({first}, {second}) AS {result.duckdb})", result)
     if operator == "*" and (one.scale or 0) + (two.scale or 0) > 38:
         first, second = f"CAST({first} AS DOUBLE)", f"CAST({second} AS DOUBLE)"
+    elif operator == "*" and max(one.precision or 0, two.precision or 0) <= 18 < (one.precision or 0) + (two.precision or 0):
+        # DuckDB keeps the product of two 64-bit decimals in 64 bits and raises when it does not fit.
+        first = f"CAST({first} AS DECIMAL(19,{one.scale or 0}))"
     return Value(f"CAST(({first} {operator} {second}) AS {result.duckdb})", result)
 
 
