@@ -20,8 +20,8 @@ def test_a_served_folder_answers_on_the_consoles_port(tmp_path: Path, monkeypatc
         client = boto3.client(
             "redshift-data", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="any", aws_secret_access_key="any"
         )
-        place = {"ClusterIdentifier": "local", "Database": "dev", "DbUser": "dev"}
-        identifier = client.execute_statement(Sql="SELECT current_user", **place)["Id"]
+        sent = client.execute_statement(Sql="SELECT current_user", ClusterIdentifier="local", Database="dev", DbUser="dev")
+        identifier = sent["Id"]
         assert client.describe_statement(Id=identifier, WaitTimeSeconds=10)["Status"] == "FINISHED"
         assert client.get_statement_result(Id=identifier)["Records"] == [[{"stringValue": "dev"}]]
         assert httpx.get(url + "/api/overview").json()["endpoints"]["Redshift Data API"] == url

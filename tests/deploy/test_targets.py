@@ -165,7 +165,7 @@ def test_a_cut_at_any_statement_is_made_good_by_the_next_run(is_done: bool, tmp_
     place = Place(tmp_path, redshift, RedshiftTarget(inner))
     cuts = 0
     try:
-        for at in range(1 + is_done, 100, 2):  # together all places
+        for at in range(1 + is_done, 100, 2):  # both kinds of cut together meet all places
             cut = _Cut(inner, at, is_done=is_done)
             place.target = RedshiftTarget(cut)
             try:

@@ -18,13 +18,11 @@ from nearshift.pipeline.folder import Pipeline
 
 SHAPES = {
     "everything is made": "",
-    "provisioned": 'stream_mode = "provisioned"\nretention_hours = 48\ntags = { team = "data" }',
-    "an existing table": 'table = "existing"',
+    "everything is said": 'stream_mode = "provisioned"\nretention_hours = 48\ntags = { team = "data" }\n'
+    'subnets = ["subnet-0123456789abcdef0"]\nsecurity_groups = ["sg-0123456789abcdef0"]\nrole = "arn:aws:iam::123456789012:role/redshift"',
     "an existing table and stream": 'table = "existing"\nstream = "existing"',
     "an existing workgroup": 'workgroup = "analytics"\nsecret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:login-AbCdEf"',
     "an existing cluster": 'cluster = "analytics"\nuser = "loader"',
-    "a network of its own": 'subnets = ["subnet-0123456789abcdef0"]\nsecurity_groups = ["sg-0123456789abcdef0"]',
-    "a role of its own": 'role = "arn:aws:iam::123456789012:role/redshift"',
     "two accounts": 'source_account = "111111111111"\nwarehouse_account = "222222222222"',
     "two accounts, all there": 'source_account = "111111111111"\nwarehouse_account = "222222222222"\ntable = "existing"\n'
     'stream = "existing"\ncluster = "c"\nuser = "u"',
