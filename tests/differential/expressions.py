@@ -101,7 +101,7 @@ def floating(draw: Draw, depth: int) -> str:
         case "root":
             return f"sqrt(abs({one}))"
         case "power":
-            return f"power({pick(draw, '2', 'abs(b)::float8', '1.5')}, {pick(draw, '2', '0.5', '3', '-1')})"
+            return f"power({pick(draw, '2::float8', 'abs(b)::float8', '1.5::float8')}, {pick(draw, '2', '0.5', '3', '-1')}::float8)"
         case "function":
             name = pick(draw, "abs", "ceil", "floor", "sign", "sin", "cos", "tan", "atan", "cbrt", "degrees", "radians", "round", "trunc")
             return f"{name}({one})"

@@ -18,16 +18,16 @@ _RAISED = re.compile(MARK + r"([0-9A-Z]{5}):(.*)", re.S)
 
 _NUMBERS = (
     "zero_divide() AS error('nearshift:22012:division by zero')",
-    "divide_integer(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a // b END",
-    "divide_float(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a / b END",
-    "modulo(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a % b END",
+    "divide_integer(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() ELSE a // b END",
+    "divide_float(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() ELSE a / b END",
+    "modulo(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() ELSE a % b END",
     # a and b are decimals without their points; the quotient gets `scale` digits after its point, the rest is cut.
     "digits(q, width) AS lpad(CAST(abs(q) AS VARCHAR), CAST(greatest(width, length(CAST(abs(q) AS VARCHAR))) AS INTEGER), '0')",
     "scaled_text(q, scale) AS CASE WHEN q < 0 THEN '-' ELSE '' END || CASE WHEN scale = 0 THEN CAST(abs(q) AS VARCHAR) ELSE "
     "left(nearshift_sql.digits(q, scale + 1), -scale) || '.' || right(nearshift_sql.digits(q, scale + 1), scale) END",
-    "scaled(a, b, scale) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE nearshift_sql.scaled_text(a // b, scale) END",
+    "scaled(a, b, scale) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() ELSE nearshift_sql.scaled_text(a // b, scale) END",
     # What PostgreSQL refuses and DuckDB answers with NaN or infinity.
-    "divide_interval(a, b) AS CASE WHEN b = 0 THEN nearshift_sql.zero_divide() ELSE a * (1.0::DOUBLE / b) END",
+    "divide_interval(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() ELSE a * (1.0::DOUBLE / b) END",
     "bits_and(a, b) AS CASE WHEN octet_length(a) <> octet_length(b) THEN error('nearshift:22026:operator & needs values of one size') "
     "ELSE CAST((CAST(a AS BIT) & CAST(b AS BIT)) AS BLOB) END",
     "bits_or(a, b) AS CASE WHEN octet_length(a) <> octet_length(b) THEN error('nearshift:22026:operator | needs values of one size') "
