@@ -15,7 +15,7 @@ def desk() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     options: Any = {"type": "arrow", "null_handling": "special"}
     for native in NATIVES:
-        arguments = [duckdb.type(one) for one in native.arguments]
+        arguments: Any = [duckdb.type(one) for one in native.arguments]
         connection.create_function(native.name, native.over_arrays, arguments, duckdb.type(native.result), **options)
     for statement in SETUP:
         connection.execute(statement)
