@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from starlette.applications import Starlette
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # tests.dataapi.… also when pytest is not started as a module
 
 from nearshift.clock import SystemClock
 from nearshift.console.server import ConsoleServer

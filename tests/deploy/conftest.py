@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # tests.deploy.… also when pytest is not started as a module
+
 from tests.deploy.control_plane import ControlPlane
 from tests.deploy.places import Redshift
 
