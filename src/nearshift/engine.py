@@ -99,6 +99,7 @@ class Connection:
         self._raw = raw
         self._reader: pa.RecordBatchReader | None = None
         self._is_interrupted = False
+        self._time_zone = "UTC"
         self.is_in_transaction = False
         self.has_lane = False
 
@@ -164,6 +165,12 @@ class Connection:
         if self.has_lane:
             self.has_lane = False
             self._engine.lane.leave()
+
+    def set_time_zone(self, name: str) -> None:
+        """Let casts between times with and without a zone go by this IANA zone from now on; UTC until then."""
+        if name != self._time_zone:
+            self.execute("SET SESSION TimeZone = $1", [name])
+            self._time_zone = name
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run a statement to its end and return the rows it affected (0 for statements that affect none)."""

@@ -30,6 +30,7 @@ class Transaction:
         self._events = events
         self._clock = clock
         self._changed: set[tuple[str, str]] = set()
+        self._uncounted: set[tuple[str, str]] = set()  # of those, whose generation does not tell yet
         self._own_snapshot: Snapshot | None = None
         self._is_catalog_changed = False
         self._endings: list[Callable[[bool], None]] = []
@@ -59,6 +60,7 @@ class Transaction:
     def touch(self, schema: str, name: str) -> None:
         """Note that rows of a relation change."""
         self._changed.add((schema, name))
+        self._uncounted.add((schema, name))
 
     def touch_catalog(self) -> None:
         """Note that the catalog changed: the transaction sees its own from now on, everyone after commit."""
@@ -73,8 +75,7 @@ class Transaction:
         """Make everything visible and tell; when it raises, nothing was kept."""
         is_committed = False
         try:
-            if self._changed:
-                self._bump_generations()
+            self.count_changes()
             self.connection.commit()
             is_committed = True
             if self._is_catalog_changed:
@@ -95,10 +96,14 @@ class Transaction:
         finally:
             self._end(is_committed=False)
 
-    def _bump_generations(self) -> None:
-        """Views that read a changed table must know that it changed; views themselves count their own batches."""
+    def count_changes(self) -> None:
+        """Let views that read a changed table see that it changed; views themselves count their own batches.
+
+        Done at commit, and before a refresh in the same transaction, which must take the changes in.
+        """
         snapshot = self.snapshot
-        for key in self._changed:
+        uncounted, self._uncounted = self._uncounted, set()
+        for key in uncounted:
             relation = snapshot.relations.get(key)
             if relation is not None and relation.kind is RelationKind.TABLE and snapshot.dependents(*key):
                 state = catalog.view_state(self.connection, relation.oid)
@@ -106,6 +111,7 @@ class Transaction:
 
     def _end(self, *, is_committed: bool) -> None:
         self._changed = set()
+        self._uncounted = set()
         self._own_snapshot = None
         self._is_catalog_changed = False
         endings, self._endings = self._endings, []

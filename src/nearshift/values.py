@@ -35,6 +35,7 @@ class _Clocked(Protocol):
 
 def parameter_values(session: Session, lowered: Lowered) -> list[object]:
     """Return the values for `$1`…`$n` of a translation. Raises InvalidSql (08P01) when the client gave too few."""
+    session.tx.connection.set_time_zone(session.settings.get("timezone"))
     set_session_values(session.tx.connection, lowered.sql, lambda name: session_value(session, name))
     found: list[object] = []
     for parameter in lowered.parameters:

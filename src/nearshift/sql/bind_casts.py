@@ -232,6 +232,8 @@ def _scalar_cast(binder: Binder, value: Value, target: SqlType, node: exp.Expr, 
         return sql
     if source.kind is Kind.TIMESTAMPTZ and target.kind is Kind.TIMETZ:
         return f"CAST(CAST(timezone('UTC', {sql}) AS TIME) AS TIMETZ)"
+    if source.kind is Kind.TIMESTAMPTZ and target.kind is Kind.TIME:
+        sql = f"CAST({sql} AS TIMESTAMP)"
     if target.kind in INTEGERS and source.kind in _FLOATS:
         sql = f"round_even({sql}, 0)"
     return f"{'TRY_CAST' if is_try else 'CAST'}({sql} AS {target.duckdb})"

@@ -67,6 +67,8 @@ class Refresher:
     def refresh(self, tx: Transaction, view: RelationEntry) -> Outcome:
         """Bring one view up to date in the open transaction `tx`, which has the lane."""
         started = self.clock.now()
+        use_zone(tx.connection, view)
+        tx.count_changes()
         if view.kind is RelationKind.STREAMING_VIEW:
             outcome = self._stream(tx, view)
         elif view.kind is RelationKind.DERIVED_VIEW:
@@ -124,6 +126,7 @@ class Refresher:
 
         Raises DataError for another record on which the view's SELECT fails.
         """
+        use_zone(tx.connection, view)
         lowered = self.translate(tx.snapshot, view, {})
         now = self.clock.now()
         state = catalog.view_state(tx.connection, view.oid)
@@ -143,6 +146,7 @@ class Refresher:
         if view.kind is not RelationKind.STREAMING_VIEW:
             raise InvalidSql(f'"{view.name}" is not a streaming materialized view', sqlstate="42809")
         started = self.clock.now()
+        use_zone(tx.connection, view)
         lowered = self.translate(tx.snapshot, view, {})
         width = width_of(tx.snapshot, view)
         found = put_through(self.engine, tx, view, lowered, choice, width, started, is_dry_run=is_dry_run)
@@ -242,6 +246,11 @@ class Refresher:
         if base is not None and base.kind is RelationKind.DERIVED_VIEW and is_stale(tx, base):
             message += "  However, it depends on another materialized view that is not up to date."
         return Outcome(message, "MV was already updated")
+
+
+def use_zone(connection: Connection, view: RelationEntry) -> None:
+    """Have times cast in the zone of the session that made the view, whoever refreshes it: its rows must not depend on that."""
+    connection.set_time_zone(dict(view.attributes.get("settings", {})).get("timezone", "UTC"))
 
 
 def width_of(snapshot: Snapshot, view: RelationEntry) -> int:
