@@ -7,10 +7,12 @@ fails the second writer of a row at once where Redshift lets it wait. DuckDB's p
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ HAS_PRIVATE_CALLS = hasattr(duckdb.DuckDBPyConnection, "_bind") and hasattr(duck
 
 _FORCE_INTERVAL_SECONDS = 30.0
 _open_files: set[Path] = set()
+_open_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 _open_lock = threading.Lock()
 _CONFIG = {
     "integer_division": "true",
@@ -306,6 +309,7 @@ class Engine:
             if file is not None:
                 _open_files.add(file)
         engine = cls(path, raw)
+        _open_engines.add(engine)
         connection = engine.connect()
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.close()
@@ -386,3 +390,12 @@ class Engine:
             self._raw.close()
             if self.path is not None:
                 _open_files.discard(self.path.resolve())
+
+
+def _close_all() -> None:
+    """Close what a program left open when it ends, before DuckDB's own objects are taken down in any order."""
+    for engine in list(_open_engines):
+        engine.close()
+
+
+atexit.register(_close_all)
