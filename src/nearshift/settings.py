@@ -79,7 +79,7 @@ class Definition:
 
 _SWITCHES_ON = (
     "navigate_super_null_on_error", "cast_super_null_on_error", "enable_result_cache_for_session", "mv_enable_aqmv_for_session",
-    "standard_conforming_strings", "autocommit", "json_serialization_enable",
+    "standard_conforming_strings", "autocommit", "json_serialization_enable", "default_array_search_null_handling",
 )  # fmt: skip
 _SWITCHES_OFF = (
     "enable_case_sensitive_identifier", "enable_case_sensitive_super_attribute", "parse_super_null_on_error", "json_parse_dedup_attributes",
@@ -124,7 +124,7 @@ DEFINITIONS: Mapping[str, Definition] = {
 # The parameters that change what a statement means, and so take part in the key of its translation.
 MEANINGFUL = (
     "navigate_super_null_on_error", "cast_super_null_on_error", "parse_super_null_on_error", "json_parse_dedup_attributes",
-    "json_parse_truncate_strings", "timezone", "describe_field_name_in_uppercase",
+    "json_parse_truncate_strings", "timezone", "describe_field_name_in_uppercase", "default_array_search_null_handling",
 )  # fmt: skip
 
 

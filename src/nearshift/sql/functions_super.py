@@ -5,11 +5,20 @@ Source pages: "JSON functions", "Array functions", "Object functions", "SUPER ty
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from nearshift.sql.bind import Binder
 from nearshift.sql.bind_arithmetic import as_super
-from nearshift.sql.bind_casts import cannot_cast, super_of
+from nearshift.sql.bind_casts import cannot_cast, settled, super_of
 from nearshift.sql.bind_values import Value
 from nearshift.sql.functions_table import Call, Function, Refusal
-from nearshift.types import BIGINT, BOOLEAN, INTEGER, NUMBERS, STRINGS, SUPER, VARBYTE, VARCHAR, Kind, varchar
+from nearshift.sql.names import quote_literal
+from nearshift.sql.scope import Scope
+from nearshift.types import BIGINT, BOOLEAN, INTEGER, NUMBERS, STRINGS, SUPER, VARBYTE, VARCHAR, Kind, SqlType, varchar
 
 
 def _text(value: Value) -> str:
@@ -113,6 +122,77 @@ def _split_to_array(call: Call) -> Value:
     return Value(f"to_json(string_split({call.values[0].sql}, {delimiter}))", SUPER)
 
 
+def _native(name: str, result: SqlType, *defaults: str) -> Callable[[Call], Value]:
+    """Return the lowering to a function of `native_documents`; `defaults` stand for the last arguments."""
+
+    def lowering(call: Call) -> Value:
+        arguments = [one.sql for one in call.values]
+        missing = 3 - len(arguments) if defaults else 0
+        sql = f"nearshift_{name}({', '.join([*arguments, *defaults[len(defaults) - missing :]])})"
+        return Value(f"CAST({sql} AS JSON)" if result == SUPER else sql, result)
+
+    return lowering
+
+
+def _search(name: str, result: SqlType) -> Callable[[Call], Value]:
+    """Return the lowering of a search in an array; unless it says so itself, a setting tells whether NULL can be found."""
+
+    def lowering(call: Call) -> Value:
+        array, value = call.values[0].sql, f"coalesce({_element(call, call.values[1])}, CAST('null' AS JSON))"
+        finds_null = call.binder.setting("default_array_search_null_handling", "on")
+        null_match = call.values[2].sql if len(call.values) > 2 else str(finds_null).upper()
+        sql = f"nearshift_{name}({array}, {value}, {null_match})"
+        return Value(f"CAST({sql} AS JSON)" if result == SUPER else sql, result)
+
+    return lowering
+
+
+def _sort(call: Call) -> Value:
+    """Lower ARRAY_SORT; nulls stand last in ascending order and first in descending order, unless told."""
+    array, ascending, *nulls_first = [one.sql for one in call.values] if len(call.values) > 1 else [call.values[0].sql, "TRUE"]
+    nulls = nulls_first[0] if nulls_first else f"NOT ({ascending})"
+    return Value(f"CAST(nearshift_array_sort({array}, {ascending}, {nulls}) AS JSON)", SUPER)
+
+
+_PATH = re.compile(r'"((?:[^"]|"")*)"(?:\.|$)')
+
+
+def object_transform_rule(binder: Binder, node: exp.Expr, scope: Scope) -> Value:
+    """Bind `OBJECT_TRANSFORM(input KEEP path, … SET path, value, …)` (r_object_transform_function.html)."""
+    call = Call(binder, node, scope, "object_transform", [])
+    document = binder.value(node.this, scope)
+    if document.type.kind not in {Kind.SUPER, Kind.UNKNOWN}:
+        raise call.error(f"function object_transform({document.type.kind.value}) does not exist", hint="Its first argument must be SUPER.")
+    keep, changes = node.args.get("keep") or [], node.args.get("set_") or []
+    if len(changes) % 2:
+        raise call.error("SET takes pairs of a path and a value", sqlstate="42601")
+    text = as_super(binder, document)
+    if not keep and not changes:
+        return Value(text, SUPER, "object_transform")
+    if not keep:
+        raise binder.unsupported(node, "OBJECT_TRANSFORM with SET alone is not documented", hint="Name what shall stay with KEEP.")
+    kept = json.dumps([_names_of(call, one) for one in keep], ensure_ascii=False, separators=(",", ":"))
+    pairs = []
+    for path, value in zip(changes[::2], changes[1::2], strict=True):
+        lead = json.dumps(_names_of(call, path), ensure_ascii=False, separators=(",", ":"))
+        element = _element(call, settled(binder, binder.value(value, scope)))
+        pairs.append(f"{quote_literal(f'[{lead},')} || coalesce({element}, 'null') || ']'")
+    joined = "'[' || " + " || ',' || ".join(pairs) + " || ']'" if pairs else "'[]'"
+    return Value(f"CAST(nearshift_object_transform({text}, {quote_literal(kept)}, {joined}) AS JSON)", SUPER, "object_transform")
+
+
+def _names_of(call: Call, node: exp.Expr) -> list[str]:
+    """Return the names of a path like `'"a"."b"'`; raises InvalidSql (42601) for anything else."""
+    text = node.this if isinstance(node, exp.Literal) and node.is_string else ""
+    names, place = [], 0
+    while found := _PATH.match(text, place):
+        names.append(found[1].replace('""', '"'))
+        place = found.end()
+        if place == len(text) and text.endswith('"'):
+            return names
+    hint = 'Write it as a literal of quoted names: \'"a"."b"\'.'
+    raise call.binder.invalid(node, "a path of OBJECT_TRANSFORM is not valid", sqlstate="42601", hint=hint)
+
 
 FUNCTIONS = (
     Function("json_parse", "x", SUPER, _json_parse, "JSON_PARSE.html"),
@@ -130,8 +210,22 @@ FUNCTIONS = (
     ),
     Function("array", "?*+", SUPER, _array, "r_array.html"),
     Function("object", "?*+", SUPER, _object, "r_object_function.html"),
+    # The parser makes a node of its own of it: see `object_transform_rule`.
+    Function("object_transform", "S", SUPER, "{0}", "r_object_transform_function.html"),
     Function("array_concat", "SS", SUPER, "nearshift_sql.array_concat({0}, {1})", "r_array_concat.html"),
-    Function("array_flatten", "S", SUPER, "nearshift_sql.array_flatten({0})", "array_flatten.html"),
+    Function("array_flatten", "S", SUPER, _native("array_flatten", SUPER), "array_flatten.html"),
+    Function("array_contains", "S*?b", BOOLEAN, _search("array_contains", BOOLEAN), "array_contains.html"),
+    Function("array_position", "S*?b", INTEGER, _search("array_position", INTEGER), "array_position.html"),
+    Function("array_positions", "S*?b", SUPER, _search("array_positions", SUPER), "array_positions.html"),
+    Function("array_distinct", "S", SUPER, _native("array_distinct", SUPER), "array_distinct.html"),
+    Function("array_except", "SS?b", SUPER, _native("array_except", SUPER, "FALSE"), "array_except.html"),
+    Function("array_intersection", "SS?b", SUPER, _native("array_intersection", SUPER, "FALSE"), "array_intersection.html"),
+    Function("array_union", "SS", SUPER, _native("array_union", SUPER), "array_union.html"),
+    Function("array_sort", "S?bb", SUPER, _sort, "array_sort.html"),
+    Function("arrays_overlap", "SS", BOOLEAN, _native("arrays_overlap", BOOLEAN), "arrays_overlap.html"),
+    Function("get_number_attributes", "S", INTEGER, "nearshift_sql.get_number_attributes({0})", "get_number_attributes.html"),
+    Function("lower_attribute_names", "S", SUPER, _native("lower_names", SUPER), "r_lower_attribute_names.html"),
+    Function("upper_attribute_names", "S", SUPER, _native("upper_names", SUPER), "r_upper_attribute_names.html"),
     Function("get_array_length", "S", BIGINT, "nearshift_sql.get_array_length({0})", "get_array_length.html"),
     Function("split_to_array", "s?s", SUPER, _split_to_array, "split_to_array.html"),
     Function("subarray", "Sii", SUPER, "nearshift_sql.subarray({0}, {1}, {2})", "r_subarray.html"),
@@ -141,11 +235,4 @@ FUNCTIONS = (
     Function("is_valid_json", "s", BOOLEAN, "nearshift_sql.is_valid_json({0})", "IS_VALID_JSON.html"),
     Function("is_valid_json_array", "s", BOOLEAN, "nearshift_sql.is_valid_json_array({0})", "IS_VALID_JSON_ARRAY.html"),
 )  # fmt: skip
-_ARRAYS = "is newer than what nearshift keeps"
-REFUSALS = tuple(
-    Refusal(name, _ARRAYS, "Unnest the array in FROM.")
-    for name in (
-        "array_contains", "array_position", "array_positions", "array_distinct", "array_except", "array_intersection", "array_union",
-        "array_sort", "arrays_overlap", "get_number_attributes", "lower_attribute_names", "upper_attribute_names",
-    )
-)  # fmt: skip
+REFUSALS: tuple[Refusal, ...] = ()

@@ -67,9 +67,7 @@ _NESTED = (
     "list_transform(l, lambda x: nearshift_sql.super_shown(x)), ',') || ']') AS JSON)",
     "array_concat(a, b) AS CASE WHEN prefix(a, '[') AND prefix(b, '[') THEN "
     "nearshift_sql.super_array(list_concat(nearshift_sql.super_list(a), nearshift_sql.super_list(b))) END",
-    "flatten_once(l) AS flatten(list_transform(l, lambda x: CASE WHEN prefix(x, '[') THEN nearshift_sql.super_list(x) ELSE [x] END))",
-    "array_flatten(a) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(nearshift_sql.flatten_once(nearshift_sql.flatten_once("
-    "nearshift_sql.flatten_once(nearshift_sql.flatten_once(nearshift_sql.super_list(a)))))) END",
+    "get_number_attributes(j) AS CASE WHEN prefix(j, '{') THEN CAST(len(json_keys(j)) AS INTEGER) END",
     "get_array_length(a) AS CASE WHEN prefix(a, '[') THEN CAST(json_array_length(a) AS BIGINT) END",
     "subarray(a, s, n) AS CASE WHEN prefix(a, '[') THEN nearshift_sql.super_array(list_slice(nearshift_sql.super_list(a), "
     "CASE WHEN s < 0 THEN CAST(json_array_length(a) AS BIGINT) + s ELSE s END + 1, "

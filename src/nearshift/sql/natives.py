@@ -13,9 +13,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from nearshift.sql import native_dates, native_hashes, native_numbers, native_texts
+from nearshift.sql import native_dates, native_documents, native_hashes, native_numbers, native_texts
 
-_ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "INTEGER": pa.int32(), "TIMESTAMP": pa.timestamp("us"), "BLOB": pa.binary()}
+_ARROW = {
+    "VARCHAR": pa.string(), "BIGINT": pa.int64(), "INTEGER": pa.int32(), "TIMESTAMP": pa.timestamp("us"), "BLOB": pa.binary(),
+    "BOOLEAN": pa.bool_(),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +69,17 @@ NATIVES: Final[tuple[Native, ...]] = (
     Native("nearshift_text_timestamp", ("VARCHAR", "VARCHAR"), "VARCHAR", native_dates.canonical),
     Native("nearshift_zone", ("VARCHAR",), "VARCHAR", native_dates.zone_name),
     Native("nearshift_parsed_timestamp", ("VARCHAR", "VARCHAR", "INTEGER"), "TIMESTAMP", native_dates.parse_by_format),
+    Native("nearshift_array_contains", ("VARCHAR", "VARCHAR", "BOOLEAN"), "BOOLEAN", native_documents.array_contains),
+    Native("nearshift_array_position", ("VARCHAR", "VARCHAR", "BOOLEAN"), "INTEGER", native_documents.array_position),
+    Native("nearshift_array_positions", ("VARCHAR", "VARCHAR", "BOOLEAN"), "VARCHAR", native_documents.array_positions),
+    Native("nearshift_array_distinct", ("VARCHAR",), "VARCHAR", native_documents.array_distinct),
+    Native("nearshift_array_flatten", ("VARCHAR",), "VARCHAR", native_documents.array_flatten),
+    Native("nearshift_array_except", ("VARCHAR", "VARCHAR", "BOOLEAN"), "VARCHAR", native_documents.array_except),
+    Native("nearshift_array_intersection", ("VARCHAR", "VARCHAR", "BOOLEAN"), "VARCHAR", native_documents.array_intersection),
+    Native("nearshift_array_union", ("VARCHAR", "VARCHAR"), "VARCHAR", native_documents.array_union),
+    Native("nearshift_arrays_overlap", ("VARCHAR", "VARCHAR"), "BOOLEAN", native_documents.arrays_overlap),
+    Native("nearshift_array_sort", ("VARCHAR", "BOOLEAN", "BOOLEAN"), "VARCHAR", native_documents.array_sort),
+    Native("nearshift_upper_names", ("VARCHAR",), "VARCHAR", native_documents.upper_names),
+    Native("nearshift_lower_names", ("VARCHAR",), "VARCHAR", native_documents.lower_names),
+    Native("nearshift_object_transform", ("VARCHAR", "VARCHAR", "VARCHAR"), "VARCHAR", native_documents.object_transform),
 )

@@ -19,6 +19,7 @@ from nearshift.sql.bind_casts import cast_rule
 from nearshift.sql.bind_hierarchy import prior_rule
 from nearshift.sql.bind_query import select_query
 from nearshift.sql.bind_sets import set_query, subquery_query, values_query
+from nearshift.sql.functions_super import object_transform_rule
 from nearshift.sql.partiql import path_value
 from nearshift.sql.user_functions import dotted_rule
 
@@ -72,6 +73,7 @@ EXPRESSIONS: Final[Mapping[type[exp.Expr], Rule]] = {
     exp.Subquery: patterns.subquery_rule,
     exp.Prior: prior_rule,
     exp.Anonymous: functions.call_rule,
+    exp.ObjectTransform: object_transform_rule,
     exp.Substring: functions.substring_rule,
     exp.Trim: functions.trim_rule,
     exp.Extract: functions.extract_rule,
@@ -107,6 +109,7 @@ ARGUMENTS: Final[Mapping[type[exp.Expr], frozenset[str]]] = {
     exp.Like: _PLAIN | {"negate"},
     exp.ILike: _PLAIN | {"negate"},
     exp.Is: _PLAIN | {"negate"},
+    exp.ObjectTransform: frozenset({"this", "keep", "set_"}),
     exp.Star: frozenset(),
     exp.CTE: frozenset({"this", "alias"}),
 }
