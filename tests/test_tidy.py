@@ -29,7 +29,7 @@ ORDER = (
     ("views",),
     ("house",),
     ("commands",),
-    ("blocks", "statement_timer"),
+    ("blocks", "statement_timer", "stop_sign", "session_transactions"),
     ("session",),
     ("scheduler",),
     ("warehouse",),

@@ -6,7 +6,8 @@ knows it (`commands/`). It is used by one thread at a time, except `interrupt`.
 Transactions. A statement outside a block is its own transaction: one that writes takes the write lane *before* its snapshot, so it never
 fails on a conflict. Several statements in one script are one implicit block, as PostgreSQL does it, and so are those that a client of the
 extended protocol sends before one Sync (`run_in_batch`, `sync`). BEGIN opens an explicit block, in which the lane is taken by the first
-write; after an error in it every statement is refused until ROLLBACK (25P02). `blocks` knows which of these is open.
+write; after an error in it every statement is refused until ROLLBACK (25P02). `session_transactions` begins and ends them, and
+`blocks` knows which of these is open. `stop_sign` is how a session is stopped from outside.
 """
 
 from __future__ import annotations
@@ -20,10 +21,8 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from nearshift import limits
 from nearshift.access.guard import Guard
 from nearshift.access.rights import Rights
-from nearshift.blocks import Block, BlockKind
 from nearshift.catalog.entities import RelationEntry, Snapshot
 from nearshift.catalog.lookup import Lookup
 from nearshift.commands import queries
@@ -34,13 +33,14 @@ from nearshift.errors import Cancelled, InvalidSql, NearshiftError, PermissionDe
 from nearshift.house import House
 from nearshift.names import Names
 from nearshift.results import Notice, Prepared, Result, Severity, TransactionStatus, without_notes
+from nearshift.session_transactions import SessionTransactions
 from nearshift.settings import Settings
 from nearshift.sql import statements as st
 from nearshift.sql.lower import lower
 from nearshift.sql.parse import parse_statement
 from nearshift.sql.relations import BindContext, Lowered
 from nearshift.sql.split import split_script
-from nearshift.statement_timer import StatementTimer
+from nearshift.stop_sign import StopSign
 from nearshift.transaction import Transaction
 from nearshift.types import SqlType
 from nearshift.values import parameter_values
@@ -75,7 +75,6 @@ class Session:
         self.tx = Transaction(house.engine.connect(), house.current, house.events, house.clock)
         self.on_notice: Callable[[Notice], None] = lambda _notice: None
         self.temporary: dict[str, RelationEntry] = {}
-        self.temporary_version = 0
         self.names = Names(user, database, self.settings, self.tx, self.temporary)
         self.session_user = self.login_user = user
         self.guard = Guard(lambda: self.snapshot, lambda snapshot, view: house.translate_view(snapshot, view, {}))
@@ -86,12 +85,10 @@ class Session:
         self.last_query_id = 0
         self.last_copy: dict[str, int] = {}
         self.call_depth = 0
-        self.is_cancelled = False
-        self.cancel_message: str | None = None
-        self.is_terminated = False
         self._last_active = house.clock.monotonic()
-        self._block = Block()
-        self._timer = StatementTimer(self.interrupt)
+        self._transactions = SessionTransactions(self.tx, self.settings, self.temporary, self.cursors, self.notice)
+        self._block = self._transactions.block
+        self._stop = StopSign(self.tx.connection.interrupt, self.tx.connection.forget_interrupt)
         self._lock = threading.RLock()
 
     # --- what clients call
@@ -147,7 +144,7 @@ class Session:
         statement = parse_statement(piece.text)
         if self._block.is_failed and not isinstance(statement, st.Rollback | st.Commit):
             raise self._block.refusal()
-        with self.shifted(piece.start), self._described():
+        with self.shifted(piece.start), self._transactions.described():
             self.running = Running(piece.text, parameter_types=tuple(parameter_types))
             types, columns = queries.describe(self, statement, tuple(parameter_types))
         return Prepared(piece.text, types, columns, statement)
@@ -175,20 +172,17 @@ class Session:
             with self._lock:
                 was_idle = self._block.was_idle
                 refusal = self._block.refusal()
-                self._end_block(is_commit=is_commit)
+                self._transactions.end_block(is_commit=is_commit)
             if was_idle and is_commit:
                 raise refusal
 
     def interrupt(self, message: str | None = None) -> None:
         """Stop what runs; from any thread. The statement fails with 57014, and `message` tells its user more."""
-        self.cancel_message = message
-        self.is_cancelled = True
-        self.tx.connection.interrupt()
+        self._stop.show(message)
 
     def terminate(self) -> None:
         """End the session from any thread: what is open is rolled back, and every further statement fails with 57P01."""
-        self.is_terminated = True
-        self.interrupt()
+        self._stop.end()
         if self._lock.acquire(blocking=False):
             try:
                 self.roll_back_here()
@@ -198,22 +192,13 @@ class Session:
     def end_if_idle(self, *, is_snapshot_unwanted: bool) -> bool:
         """Roll back a block that was left idle for too long; from any thread. Return whether it was.
 
-        Too long is `idle_in_transaction_session_timeout` where it is set, and IDLE_IN_TRANSACTION_SECONDS_MAX for a block that holds the
-        write lane, since streams and all other writers wait behind it, or whose snapshot is in the way of folding the log. The session
-        goes on: every statement is refused until ROLLBACK.
+        The session goes on: every statement is refused until ROLLBACK.
         """
         if not self._lock.acquire(blocking=False):
             return False
         try:
             idle = self.house.clock.monotonic() - self._last_active
-            own = int(self.settings.get("idle_in_transaction_session_timeout")) / 1000
-            is_in_the_way = self.tx.connection.has_lane or is_snapshot_unwanted
-            is_over = (0 < own < idle) or (is_in_the_way and idle > limits.IDLE_IN_TRANSACTION_SECONDS_MAX)
-            if not is_over or not self.tx.is_open or not self._block.is_open:
-                return False
-            self.roll_back_here()
-            self._block.is_failed = self._block.was_idle = True
-            return True
+            return self._transactions.end_idle(idle, is_snapshot_unwanted=is_snapshot_unwanted)
         finally:
             self._lock.release()
 
@@ -317,62 +302,36 @@ class Session:
 
     def commit_here(self) -> None:
         """End the transaction in the middle of a statement (TRUNCATE, COMMIT in a procedure) and begin the next."""
-        self.tx.commit()
-        self.settings.transaction_ended(is_committed=True)
-        self.cursors.clear()
-        if self._block.is_explicit:
-            self._begin(takes_lane=True)
+        self._transactions.commit_here()
 
     def check_cancelled(self) -> None:
         """Raise Cancelled when the running statement was cancelled."""
-        if self.is_cancelled:
-            raise self._cancellation(Cancelled("canceling statement due to user request"))
+        self._stop.check()
 
     def begin_here(self) -> None:
         """Open a transaction with the lane, unless one is open."""
-        if not self.tx.is_open:
-            self._begin(takes_lane=True)
+        self._transactions.begin_here()
 
     def roll_back_here(self) -> None:
         """Roll the open transaction back and forget cursors."""
-        self.tx.rollback()
-        self.settings.transaction_ended(is_committed=False)
-        self.forget_temporary()
-        self.cursors.clear()
-
-    def forget_temporary(self) -> None:
-        """Drop from memory the temporary tables that a rollback took away."""
-        if not self.temporary:
-            return
-        present = {
-            name for (name,) in self.tx.connection.rows("SELECT table_name FROM duckdb_tables() WHERE temporary")
-        }
-        gone = [name for name, entry in self.temporary.items() if entry.attributes["table"] not in present]
-        for name in gone:
-            del self.temporary[name]
-        self.temporary_version += 1
+        self._transactions.roll_back()
 
     # --- transactions around statements
 
     def _execute(self, text: str, statement: st.Statement, running: Running) -> Result:
         with self._lock:
-            if self.is_terminated:
-                raise self._cancellation(Cancelled(""))
-            self.is_cancelled = False
-            self.cancel_message = None
-            self._timer.reset()
-            self.tx.connection.forget_interrupt()
+            self._stop.take_down()
             self._last_active = self.house.clock.monotonic()
             running.started_at = self.house.clock.now()
             running.query_id = self.house.next_query_id()
             self.running = running
             match statement:
                 case st.Begin():
-                    return self._begin_block(statement)
+                    return self._transactions.begin_block(statement)
                 case st.Commit():
-                    return self._commit_block()
+                    return self._transactions.commit_block()
                 case st.Rollback():
-                    return self._rollback_block()
+                    return self._transactions.roll_back_block()
                 case _:
                     return self._in_transaction(text, statement)
 
@@ -385,14 +344,14 @@ class Session:
             where = "session" if self.is_read_only else "transaction"
             raise NearshiftError(f"cannot execute this statement in a read-only {where}", sqlstate="25006")
         is_own = not self._block.is_open and need in {Need.SNAPSHOT, Need.LANE}
-        self._timer.start(int(self.settings.get("statement_timeout")))
+        self._stop.start_timer(int(self.settings.get("statement_timeout")))
         try:
             if need in {Need.SNAPSHOT, Need.LANE} and not self.tx.is_open:
-                self._begin(takes_lane=need is Need.LANE)
+                self._transactions.begin(takes_lane=need is Need.LANE)
             elif need is Need.LANE or (need is Need.OWN and self.is_in_block and self.tx.is_open):
                 self.tx.write()
             elif need is Need.OWN and self.is_in_block:
-                self._begin(takes_lane=True)
+                self._transactions.begin(takes_lane=True)
             result = self.dispatch(statement)
         except BaseException as error:
             self._failed(text, error, is_own=is_own)
@@ -409,19 +368,13 @@ class Session:
         names = ("transaction_read_only", "default_transaction_read_only")
         return self.is_read_only or any(self.settings.is_on(name) for name in names)
 
-    def _begin(self, *, takes_lane: bool) -> None:
-        self.tx.begin(takes_lane=takes_lane)
-        self.settings.transaction_begun()
-
     def _finish(self, text: str) -> None:
         try:
-            self.tx.commit()
+            self._transactions.commit()
         except NearshiftError as error:
-            self.settings.transaction_ended(is_committed=False)
-            self._timer.stop()
+            self._stop.stop_timer()
             self.house.note_query(self, text, error)
             raise
-        self.settings.transaction_ended(is_committed=True)
 
     def _followed(
         self, text: str, result: Result, batches: Iterator[pa.RecordBatch], *, is_own: bool
@@ -445,7 +398,7 @@ class Session:
                 self._done(text, count)
             elif is_own and self.tx.is_open:
                 self.roll_back_here()
-                self._timer.stop()
+                self._stop.stop_timer()
 
     def _next_batch(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
         """Return the next batch, or None; the lock keeps `end_if_idle` away meanwhile."""
@@ -456,10 +409,10 @@ class Session:
             return next(batches, None)
 
     def _failed(self, text: str, error: BaseException, *, is_own: bool) -> None:
-        self._timer.stop()
+        self._stop.stop_timer()
         self._last_active = self.house.clock.monotonic()
         if isinstance(error, Cancelled):
-            self._cancellation(error)
+            self._stop.explain(error)
         if is_own or not self._block.is_explicit:
             if self.tx.is_open:
                 self.roll_back_here()
@@ -468,80 +421,11 @@ class Session:
         if isinstance(error, NearshiftError):
             self.house.note_query(self, text, error)
 
-    def _cancellation(self, error: Cancelled) -> Cancelled:
-        """Say in an error why its statement was stopped."""
-        if self.is_terminated:
-            error.message, error.sqlstate = "terminating connection due to administrator command", "57P01"
-        elif self._timer.has_expired:
-            error.message = "canceling statement due to statement timeout"
-        else:
-            error.detail = error.detail or self.cancel_message
-        error.args = (error.message,)
-        return error
-
     def _done(self, text: str, row_count: int) -> None:
-        self._timer.stop()
+        self._stop.stop_timer()
         self._last_active = self.house.clock.monotonic()
         self.last_query_id = self.running.query_id
         self.house.note_query(self, text, None, row_count)
-
-    def _begin_block(self, statement: st.Begin) -> Result:
-        if self._block.is_explicit:
-            self.notice(Severity.WARNING, "there is already a transaction in progress")
-            return Result("BEGIN")
-        if not self.tx.is_open:
-            self._begin(takes_lane=False)
-        self._block.kind, self._block.batch_count = BlockKind.EXPLICIT, 0
-        if statement.is_read_only:
-            self.settings.set_local("transaction_read_only", "on")
-        return Result("BEGIN")
-
-    def _commit_block(self) -> Result:
-        self._warn_without_block()
-        is_commit = not self._block.is_failed
-        self._end_block(is_commit=is_commit)
-        return Result("COMMIT" if is_commit else "ROLLBACK")
-
-    def _rollback_block(self) -> Result:
-        self._warn_without_block()
-        self._end_block(is_commit=False)
-        return Result("ROLLBACK")
-
-    def _warn_without_block(self) -> None:
-        if not self._block.is_explicit:
-            self.notice(Severity.WARNING, "there is no transaction in progress")
-
-    def _end_block(self, *, is_commit: bool) -> None:
-        self._block.end()
-        if not self.tx.is_open:
-            return
-        if is_commit:
-            self.cursors.clear()
-            try:
-                self.tx.commit()
-            except NearshiftError:
-                self.settings.transaction_ended(is_committed=False)
-                self.forget_temporary()
-                raise
-            self.settings.transaction_ended(is_committed=True)
-        else:
-            self.roll_back_here()
-
-    @contextlib.contextmanager
-    def _described(self) -> Iterator[None]:
-        """Give a description a snapshot of its own when no transaction is open."""
-        is_own = not self.tx.is_open
-        if is_own:
-            self.tx.begin(takes_lane=False)
-        try:
-            yield
-        except NearshiftError:
-            if not is_own:
-                self._block.fail()
-            raise
-        finally:
-            if is_own:
-                self.tx.rollback()
 
     @contextlib.contextmanager
     def shifted(self, start: int) -> Iterator[None]:

@@ -79,7 +79,6 @@ def _changed(session: Session, entry: RelationEntry, statement: st.AlterTable) -
 def _write_back(session: Session, entry: RelationEntry) -> None:
     if entry.kind is RelationKind.TEMP_TABLE:
         session.temporary[entry.name] = entry
-        session.temporary_version += 1
         return
     catalog.replace_columns(session.tx.connection, entry.oid, entry.columns)
     catalog.set_attributes(session.tx.connection, entry.oid, entry.attributes)
@@ -218,7 +217,6 @@ def _rename(session: Session, entry: RelationEntry, new: str, name: st.Qualified
         connection.execute(storage.rename_table(entry.storage, new))
         moved = dataclasses.replace(session.temporary.pop(entry.name), name=new, storage=storage.temporary_name(new))
         session.temporary[new] = dataclasses.replace(moved, attributes={**moved.attributes, "table": new})
-        session.temporary_version += 1
         return Result("ALTER TABLE")
     if (entry.schema, new) in session.snapshot.relations:
         raise DuplicateObject(f'relation "{new}" already exists', span=name.span)

@@ -61,7 +61,6 @@ def drop_relation(session: Session, entry: RelationEntry, *, is_cascade: bool, n
         assert entry.storage is not None, "a table has storage"
         connection.execute(storage.drop_table(entry.storage))
         session.temporary.pop(entry.name, None)
-        session.temporary_version += 1
         return
     for view in session.snapshot.dependents(entry.schema, entry.name):
         if not is_cascade and not view.attributes.get("late_binding"):

@@ -116,7 +116,6 @@ def _make(
     entry = RelationEntry(oid, place, own, kind, session.user, tuple(columns), target, attributes=attributes)
     if is_temporary:
         session.temporary[own] = dataclasses.replace(entry, attributes={**attributes, "table": table})
-        session.temporary_version += 1
     else:
         catalog.add_relation(connection, entry, session.house.clock.now().replace(tzinfo=None))
         session.tx.touch_catalog()
