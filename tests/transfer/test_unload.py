@@ -159,3 +159,30 @@ def test_what_is_refused(filled: Place, statement: str, words: str) -> None:
 def test_limit_inside_is_fine(filled: Place) -> None:
     filled.rows("UNLOAD ('SELECT * FROM (SELECT a FROM t ORDER BY a LIMIT 1) AS s') TO 'file://o/'")
     assert filled.read("o/0000_part_00") == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "content"),
+    [
+        ("CSV", "0000_part_00", '1,"{""x"":50.00,""l"":[0.10,1]}"\n'),
+        ("", "0000_part_00", '1|{"x":50.00,"l":[0.10,1]}\n'),
+        ("FORMAT JSON", "0000_part_00.json", '{"a":1,"doc":{"x":50.00,"l":[0.10,1]}}\n'),
+        ("FIXEDWIDTH 'a:1,doc:24'", "0000_part_00", '1{"x":50.00,"l":[0.10,1]}\n'),
+    ],
+)
+def test_documents_with_fractions_are_written_as_they_are_shown(place: Place, options: str, name: str, content: str) -> None:
+    place.rows("CREATE TABLE d (a int, doc super)")
+    place.rows('INSERT INTO d SELECT 1, json_parse(\'{"x": 50.00, "l": [0.10, 1]}\')')
+    place.rows(f"UNLOAD ('SELECT a, doc FROM d') TO 'file://documents/' {options}")
+    assert place.read(f"documents/{name}") == content
+
+
+def test_documents_with_fractions_are_the_same_in_parquet_and_come_back(place: Place) -> None:
+    place.rows("CREATE TABLE d (doc super)")
+    place.rows('INSERT INTO d SELECT json_parse(\'{"x": 50.00, "l": [0.10, 1]}\')')
+    place.rows("UNLOAD ('SELECT doc FROM d') TO 'file://columns/' FORMAT PARQUET")
+    [name] = place.names("columns")
+    assert pq.read_table(place.folder / "columns" / name).column("doc").to_pylist() == ['{"x":50.00,"l":[0.10,1]}']
+    place.rows("CREATE TABLE again (doc super)")
+    place.rows("COPY again FROM 'file://columns/' FORMAT PARQUET SERIALIZETOJSON")
+    assert place.rows("SELECT doc, doc.x FROM again") == [('{"x":50.00,"l":[0.10,1]}', "50.00")]

@@ -52,6 +52,8 @@ def shown(name: str, kind: SqlType) -> str:
         return f"nearshift_sql.decimal_text({name})"
     if kind.kind is Kind.VARBYTE:
         return f"lower(hex({name}))"
+    if kind.kind is Kind.SUPER:
+        return f"nearshift_sql.super_shown({name})"
     return name if kind.kind in STRINGS else f"CAST({name} AS VARCHAR)"
 
 
@@ -105,11 +107,11 @@ def _json_value(name: str, kind: SqlType) -> str:
     if kind.kind is Kind.BOOLEAN:
         return f"CASE WHEN {name} THEN 'true' WHEN NOT {name} THEN 'false' END"
     if kind.kind is Kind.SUPER:
-        return f"CAST({name} AS VARCHAR)"
+        return shown(name, kind)
     return f"CAST(to_json({shown(name, kind)}) AS VARCHAR)"
 
 
 def _parquet_value(name: str, kind: SqlType) -> str:
     if kind.kind in {Kind.SUPER, Kind.TIMETZ, Kind.INTERVAL}:
-        return f"CAST({name} AS VARCHAR)"
+        return shown(name, kind)
     return name
