@@ -215,3 +215,27 @@ def test_fractions_stay_exact_on_every_road(desk: Any) -> None:
     assert desk.run(f"SELECT x.s.o.p FROM (SELECT DISTINCT s FROM {source}) x") == [("12345678901234567890.123456789012345678",)]
     desk.settings["json_parse_dedup_attributes"] = "on"
     assert desk.value("json_parse('{\"a\":1.50,\"a\":2.50}')") == '{"a":2.50}'
+
+
+@pytest.mark.parametrize(
+    ("text", "sqlstate"),
+    [
+        ("[" * 1000 + "]" * 1000, None),
+        ("[" * 1001 + "]" * 1001, "54001"),
+        ('{"a":' * 1001 + "1" + "}" * 1001, "54001"),
+        ("[" + ",".join(["[]"] * 2000) + "]", None),
+        ('["' + "[" * 3000 + "]" * 3000 + '"]', None),
+        ("[1," + " " * 17_000_000 + "1]", None),
+        ('["' + "x" * 17_000_000 + '"]', "54000"),
+    ],
+)
+def test_limits_of_super(desk: Any, text: str, sqlstate: str | None) -> None:
+    desk.table("t", "a varchar(max)")
+    desk.connection.execute("INSERT INTO t VALUES (?)", [text])
+    assert desk.run("SELECT can_json_parse(a) FROM t") == [(sqlstate is None,)]
+    if sqlstate is not None:
+        assert desk.failure("SELECT json_parse(a) FROM t").sqlstate == sqlstate
+        desk.settings["parse_super_null_on_error"] = "on"
+    assert desk.run("SELECT json_parse(a) IS NULL FROM t") == [(sqlstate is not None,)]
+    desk.settings["json_parse_dedup_attributes"] = "on"
+    assert desk.run("SELECT json_parse(a) IS NULL FROM t") == [(sqlstate is not None,)]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from nearshift.limits import SUPER_BYTES_MAX, SUPER_DEPTH_MAX
+
 # No string of anybody's begins and ends so: a control character and a word of ours.
 _BEGIN: Final = "\\u0001fraction:"
 _END: Final = ":fraction\\u0001"
@@ -53,15 +55,25 @@ DOCUMENT_MACROS: Final = (
     "has_twins(x) AS len(json_keys(x)) <> len(list_distinct(json_keys(x)))",
     # DuckDB's VARIANT keeps the last of equal names; only documents that need it go that way.
     "without_twins(j) AS CASE WHEN nearshift_sql.has_twins(j) THEN CASE WHEN suffix(j, ' ') THEN nearshift_sql.fractions_bare(CAST(CAST(nearshift_sql.fractions_marked(j) AS VARIANT) AS JSON)) ELSE CAST(CAST(j AS VARIANT) AS JSON) END ELSE j END",
+    # What is nested deeper than SUPER allows has as many brackets to close: few texts are walked through, and those of up to 2 KB not even
+    # searched. What walks raises the error itself: a second macro for its text would take a millisecond to plan.
+    f"beyond_limits(x, raises) AS CASE WHEN strlen(x) <= {2 * SUPER_DEPTH_MAX} THEN false "
+    f"WHEN strlen(x) - strlen(replace(replace(x, ']', ''), '}}', '')) <= {SUPER_DEPTH_MAX} AND strlen(x) <= {SUPER_BYTES_MAX} THEN false "
+    "ELSE nearshift_beyond_limits(x, raises) END",
     "json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
     "THEN error('nearshift:22P02:JSON parsing error') WHEN nearshift_sql.has_twins(x) "
-    "THEN error('nearshift:22P02:JSON parsing error: duplicate attribute') ELSE nearshift_sql.document(x) END",
-    "json_parse_lax(x) AS CASE WHEN NOT nearshift_sql.strict_json(x) THEN NULL WHEN NOT nearshift_sql.has_twins(x) THEN nearshift_sql.document(x) END",
+    "THEN error('nearshift:22P02:JSON parsing error: duplicate attribute') WHEN nearshift_sql.beyond_limits(x, true) THEN NULL "
+    "ELSE nearshift_sql.document(x) END",
+    "json_parse_lax(x) AS CASE WHEN NOT nearshift_sql.strict_json(x) THEN NULL WHEN nearshift_sql.beyond_limits(x, false) THEN NULL "
+    "WHEN NOT nearshift_sql.has_twins(x) THEN nearshift_sql.document(x) END",
     "json_parse_dedup(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) "
-    "THEN error('nearshift:22P02:JSON parsing error') ELSE nearshift_sql.without_twins(nearshift_sql.document(x)) END",
-    "json_parse_lax_dedup(x) AS CASE WHEN nearshift_sql.strict_json(x) THEN nearshift_sql.without_twins(nearshift_sql.document(x)) END",
+    "THEN error('nearshift:22P02:JSON parsing error') WHEN nearshift_sql.beyond_limits(x, true) THEN NULL "
+    "ELSE nearshift_sql.without_twins(nearshift_sql.document(x)) END",
+    "json_parse_lax_dedup(x) AS CASE WHEN NOT nearshift_sql.strict_json(x) THEN NULL WHEN nearshift_sql.beyond_limits(x, false) THEN NULL "
+    "ELSE nearshift_sql.without_twins(nearshift_sql.document(x)) END",
     # CASE and not AND: an AND outside WHERE evaluates both sides, and has_twins fails on what is no JSON.
-    "can_json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) THEN false ELSE NOT nearshift_sql.has_twins(x) END",
+    "can_json_parse(x) AS CASE WHEN x IS NULL THEN NULL WHEN NOT nearshift_sql.strict_json(x) THEN false "
+    "WHEN nearshift_sql.beyond_limits(x, false) THEN false ELSE NOT nearshift_sql.has_twins(x) END",
     "json_serialize(j) AS CASE WHEN strlen(j) > 16000000 THEN error('nearshift:22001:value too long for type character varying') "
     "ELSE nearshift_sql.super_shown(j) END",
     "is_valid_json(x) AS CASE WHEN x IS NULL THEN NULL ELSE nearshift_sql.strict_json(x) AND prefix(ltrim(x), '{') END",

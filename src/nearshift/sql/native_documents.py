@@ -17,8 +17,12 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-_SIGNS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]')
-_NAMES: Final = re.compile(r'("(?:[^"\\]|\\.)*")(:?)|[{}]')
+from nearshift.limits import SUPER_BYTES_MAX, SUPER_DEPTH_MAX
+
+_STRING: Final = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_SIGNS: Final = re.compile(rf"{_STRING}|[\[\]{{}},:]")
+_NAMES: Final = re.compile(rf"({_STRING})(:?)|[{{}}]")
+_BLANKS: Final = re.compile(rf"{_STRING}|[ \t\r\n]+")
 _FRACTION: Final = re.compile(r"\.[0-9]+(?:[\],}eE]|$)")
 _NULL: Final = "null"
 # Kinds in the order of SUPER: boolean, number, string, array, object ("ORDER BY").
@@ -46,6 +50,28 @@ def _pieces(text: str) -> Iterator[str]:
         elif sign == "," and depth == 1:
             yield text[start : found.start()].strip()
             start = found.end()
+
+
+def beyond_limits(text: str, raises: bool) -> bool:  # noqa: FBT001 - called by DuckDB
+    """Tell whether a JSON text is too deep or too large for SUPER ("Limitations"); if so and if it `raises`, 54001 or 54000 is raised."""
+    depth = deepest = 0
+    for found in _SIGNS.finditer(text):
+        sign = found[0]
+        if sign in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif sign in "]}":
+            depth -= 1
+    is_deep = deepest > SUPER_DEPTH_MAX
+    is_large = False
+    if len(text) > SUPER_BYTES_MAX // 4:
+        blanks = sum(len(found[0]) for found in _BLANKS.finditer(text) if found[0][0] != '"')
+        is_large = len(text.encode()) - blanks > SUPER_BYTES_MAX
+    if raises and is_deep:
+        raise _error("54001", f"JSON parsing error: SUPER nests at most {SUPER_DEPTH_MAX} levels")
+    if raises and is_large:
+        raise _error("54000", f"JSON parsing error: SUPER has at most {SUPER_BYTES_MAX} bytes")
+    return is_deep or is_large
 
 
 def _elements(text: str) -> list[str] | None:
