@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from moto import mock_aws
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # tests.deploy.… also when pytest is not started as a module
@@ -44,6 +46,15 @@ class Cloud:
         return [f"{line.part.value} {line.action} {line.name}" for line in self.deployment(pipeline).destroy()]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_reading_of_the_models() -> Iterator[None]:
+    """Let all clients share what they read of botocore's models, which every client reads anew otherwise: most of the time they take."""
+    loader = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda _search_path=None: loader)
+        yield
+
+
 @pytest.fixture
 def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in (("AWS_ACCESS_KEY_ID", "any"), ("AWS_SECRET_ACCESS_KEY", "any"), ("AWS_DEFAULT_REGION", REGION)):
@@ -54,10 +65,22 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
+@pytest.fixture(scope="session")
+def one_redshift() -> Iterator[Redshift]:
+    found = Redshift()
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def cloud(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    redshift = Redshift()
+def redshift(one_redshift: Redshift) -> Iterator[Redshift]:
+    """The stand-in, empty; all tests share it, since opening a warehouse and its servers takes longer than most of them."""
+    yield one_redshift
+    one_redshift.empty()
+
+
+@pytest.fixture
+def cloud(credentials: None, redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_DATA", redshift.console.url)
     with mock_aws():
         yield Cloud(redshift)
-    redshift.close()

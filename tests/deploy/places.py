@@ -120,9 +120,17 @@ class Redshift:
     def connect(self) -> Any:
         return driver().connect(host="127.0.0.1", port=self.wire.port, database="dev", user="dev", password="", ssl=False)
 
-    def close(self) -> None:
+    def empty(self) -> None:
+        """Be as at first: connections closed, everything dropped, another stream of the same name."""
         for one in self._open:
             one.close()
+        self._open.clear()
+        for schema in ("public", "nearshift_pipeline", "kds"):
+            self.rows(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        self.rows("CREATE SCHEMA public")
+        self.stream = MemoryStream("events")
+
+    def close(self) -> None:
         self.console.stop()
         self.wire.stop()
         self.api.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,12 @@ from tests.deploy.places import Redshift
 from nearshift.deploy.aws import Aws
 from nearshift.errors import ConfigurationError, NearshiftError, TargetError
 from nearshift.pipeline.apply import carry_out
-from nearshift.pipeline.definitions import FileError, Kind
+from nearshift.pipeline.definitions import Definition, FileError, Kind
 from nearshift.pipeline.folder import Pipeline
 from nearshift.pipeline.plan import Action, Applied, plan_changes, plan_removal
 from nearshift.pipeline.target import Target
 
 KINDS = ("in process", "wire", "driver", "data api")
-
-
-@pytest.fixture
-def redshift() -> Iterator[Redshift]:
-    found = Redshift()
-    yield found
-    found.close()
 
 
 class Place:
@@ -35,13 +27,15 @@ class Place:
         self.folder = folder
         self.redshift = redshift
         self.target = target
+        self._read: dict[str, list[Definition]] = {}
 
     def pipeline(self, sql: str) -> Pipeline:
         return write_folder(self.folder, sql=sql)
 
     def apply(self, sql: str = SQL, *allowed: str) -> list[tuple[Action, str]]:
-        wanted = [one for one in self.pipeline(sql).definitions if one.kind is not Kind.SCHEDULE]
-        plan = plan_changes(wanted, self.target.found("shop"), frozenset(allowed))
+        if sql not in self._read:
+            self._read[sql] = [one for one in self.pipeline(sql).definitions if one.kind is not Kind.SCHEDULE]
+        plan = plan_changes(self._read[sql], self.target.found("shop"), frozenset(allowed))
         return [(step.action, step.name.split("#")[0]) for step in carry_out(plan, "shop", self.target)]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:

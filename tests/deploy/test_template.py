@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from cfnlint import api as cfnlint
-from cfnlint.config import ManualArgs
 from tests.deploy.folders import MANIFEST, write_folder
+from tests.deploy.linting import lint
 
 from nearshift.deploy.names import names_of
 from nearshift.deploy.template import render_template
@@ -51,9 +50,7 @@ def parsed(text: str) -> Any:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_cfn_lint_has_nothing_to_say(shape: str, tmp_path: Path) -> None:
-    text = render(write_folder(tmp_path, SHAPES[shape]))
-    found = cfnlint.lint(text, config=ManualArgs(regions=["eu-west-1"]))
-    assert [f"{match.rule.id} {match.message}" for match in found] == []
+    assert lint(render(write_folder(tmp_path, SHAPES[shape]))) == []
 
 
 def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:

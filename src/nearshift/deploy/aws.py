@@ -42,7 +42,8 @@ class Aws:
         if self._session.region_name is None:
             raise no_region()
         self.region: str = self._session.region_name
-        known = {name for part in self._session.get_available_partitions() for name in self._session.get_available_regions("ec2", part)}
+        # STS is in every region, and its model is the smallest to read.
+        known = {name for part in self._session.get_available_partitions() for name in self._session.get_available_regions("sts", part)}
         if self.region not in known:
             raise wrong_region(self.region)
         self._clients: dict[str, Any] = {}
