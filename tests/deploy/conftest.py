@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import botocore.session
 import pytest
@@ -15,13 +14,14 @@ from moto import mock_aws
 sys.path.insert(0, str(Path(__file__).parents[2]))  # tests.deploy.… also when pytest is not started as a module
 
 from tests.deploy.control_plane import ControlPlane
-from tests.deploy.places import Redshift
+from tests.deploy.places import Redshift, SessionRemote
 
 from nearshift.clock import ManualClock
 from nearshift.deploy.aws import Aws
-from nearshift.deploy.connections import DataApiConnection
+from nearshift.deploy.connections import DataApiConnection, RemoteConnection
 from nearshift.deploy.deployment import Deployment, Surroundings
 from nearshift.deploy.login import data_api_place
+from nearshift.deploy.names import Names
 from nearshift.pipeline.folder import Pipeline
 
 REGION = "eu-west-1"
@@ -34,10 +34,15 @@ class Cloud:
         self.redshift = redshift
         self.aws = ControlPlane(Aws(REGION))
         self.clock = ManualClock()
+        self.has_data_api = False  # quicker without, where nothing depends on it
 
-    def deployment(self, pipeline: Pipeline, caller: Any = None) -> Deployment:
-        aws = caller or self.aws
-        return Deployment(pipeline, Surroundings(aws, self.clock, lambda names: DataApiConnection(aws, data_api_place(names), self.clock)))
+    def deployment(self, pipeline: Pipeline) -> Deployment:
+        return Deployment(pipeline, Surroundings(self.aws, self.clock, self._connect))
+
+    def _connect(self, names: Names) -> RemoteConnection:
+        if self.has_data_api:
+            return DataApiConnection(self.aws, data_api_place(names), self.clock)
+        return SessionRemote(self.redshift.warehouse)
 
     def deploy(self, pipeline: Pipeline, *allowed: str) -> list[str]:
         return [f"{line.part.value} {line.action} {line.name}" for line in self.deployment(pipeline).deploy(frozenset(allowed))]

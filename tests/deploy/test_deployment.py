@@ -36,6 +36,7 @@ def cluster(cloud: Cloud) -> Cloud:
 
 
 def test_a_deployment_is_planned_done_and_done_once(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.has_data_api = True
     pipeline = write_folder(tmp_path)
     plan = cloud.deployment(pipeline).plan()
     made = {line.name for line in plan.lines if line.part is Part.STACK}
@@ -97,7 +98,7 @@ def test_a_changed_streaming_view_is_refused_with_the_safe_steps(cloud: Cloud, t
 
 def test_an_existing_cluster_gets_the_role_and_gives_it_back(cluster: Cloud, tmp_path: Path) -> None:
     cluster.aws.formation = Formation()
-    cluster.aws.formation = Formation()
+    cluster.has_data_api = True
     pipeline = write_folder(tmp_path, CLUSTER)
     done = cluster.deploy(pipeline)
     assert "beside add nearshift-shop-redshift to analytics" in done

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from tests.deploy.folders import SQL, write_folder
-from tests.deploy.places import Redshift
+from tests.deploy.places import Redshift, SessionRemote
 
 from nearshift.deploy.aws import Aws
+from nearshift.deploy.redshift import RedshiftTarget
 from nearshift.errors import ConfigurationError, NearshiftError, TargetError
 from nearshift.pipeline.apply import carry_out
 from nearshift.pipeline.definitions import Definition, FileError, Kind
@@ -152,10 +153,7 @@ class _Cut:
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
 def test_a_cut_at_any_statement_is_made_good_by_the_next_run(is_done: bool, tmp_path: Path, redshift: Redshift) -> None:
-    from nearshift.deploy.connections import DriverConnection
-    from nearshift.deploy.redshift import RedshiftTarget
-
-    inner = DriverConnection(redshift.connect)
+    inner = SessionRemote(redshift.warehouse)
     place = Place(tmp_path, redshift, RedshiftTarget(inner))
     cuts = 0
     try:
