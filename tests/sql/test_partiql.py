@@ -179,12 +179,35 @@ def test_keys_with_quotes_dots_and_stars_are_only_keys(desk: Any) -> None:
     assert desk.run(f"SELECT {paths} FROM sales WHERE id = 100", IDENTIFIER) == [(1, 2, 3, 4, 5, 6, 7)]
 
 
-def test_strict_casts_raise_and_strict_navigation_is_refused(stream: Any) -> None:
+def test_strict_casts_raise(stream: Any) -> None:
     stream.settings["cast_super_null_on_error"] = "off"
     assert stream.run(f'SELECT {IMAGE}."Amount"."N"::int FROM v WHERE id = 1', IDENTIFIER) == [(1000,)]
     assert "cannot cast SUPER value to integer" in str(_failure(stream, f'SELECT {IMAGE}."Provider"."S"::int FROM v'))
+
+
+def test_strict_navigation_fails_where_a_step_is_missing(stream: Any) -> None:
     stream.settings["navigate_super_null_on_error"] = "off"
-    assert stream.refusal("SELECT payload.a FROM v").sqlstate == "0A000"
+    provider = f'{IMAGE}."Provider"."S"::varchar'
+    assert stream.run(f"SELECT {provider} FROM v WHERE id = 1", IDENTIFIER) == [("PV-1",)]
+    assert 'there is no attribute "Provider"' in str(_failure(stream, f"SELECT {provider} FROM v"))
+    assert 'there is no attribute "x"' in str(_failure(stream, 'SELECT payload."eventName"."x" FROM v'))
+    assert "there is no element 2" in str(_failure(stream, f'SELECT {IMAGE}."Lines"."L"[2] FROM v WHERE id = 1'))
+    assert "there is no element 0" in str(_failure(stream, 'SELECT payload."dynamodb"[0] FROM v'))
+    assert stream.run("SELECT CASE WHEN id = 1 THEN " + provider + " END FROM v ORDER BY id", IDENTIFIER) == [("PV-1",), (None,)]
+    # Below null there is nothing to miss, and NULL stays NULL.
+    assert stream.run('SELECT payload."userIdentity"."type" FROM v WHERE id = 1', IDENTIFIER) in ([(None,)], [("null",)])
+    assert stream.run("SELECT x.d.a FROM (SELECT CAST(NULL AS super) AS d) x", IDENTIFIER) == [(None,)]
+
+
+def test_strict_navigation_unnests_groups_and_keeps_fractions(stream: Any) -> None:
+    stream.settings["navigate_super_null_on_error"] = "off"
+    lines = f'SELECT l."M"."sk"."S"::varchar, i FROM v, {LINES_PATH} AS l AT i WHERE v.id = 1 ORDER BY i'
+    assert stream.run(lines, IDENTIFIER) == [("LINE#1", 0), ("LINE#2", 1)]
+    assert 'there is no attribute "Lines"' in str(_failure(stream, f"SELECT id FROM v, {LINES_PATH} AS l"))
+    grouped = 'SELECT payload."eventName", count(*) FROM v GROUP BY payload."eventName" ORDER BY payload."eventName"'
+    assert stream.run(grouped, IDENTIFIER) == [('"INSERT"', 1), ('"MODIFY"', 1)]
+    source = """(SELECT json_parse('{"a":{"b":[50.00,{"c":"é]"}]}}') AS s) t"""
+    assert stream.run(f"SELECT t.s.a, t.s.a.b[0], t.s.a.b[1].c FROM {source}") == [('{"b":[50.00,{"c":"é]"}]}', "50.00", '"é]"')]
 
 
 def _failure(stream: Any, text: str) -> Exception:

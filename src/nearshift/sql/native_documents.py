@@ -10,6 +10,7 @@ Source pages: "Array functions", "Object functions", "LOWER_ATTRIBUTE_NAMES func
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -254,6 +255,25 @@ def _renamed(document: str, change: Callable[[str], str]) -> str:
         return sign
 
     return _NAMES.sub(replaced, document)
+
+
+def strict_path(document: str, path: str) -> str:
+    """Return what is at the end of a path, a JSON array of names and places; raises 22P02 for a step that is not there.
+
+    Null has no members to miss: what is below it is null, as is what is below NULL in SQL.
+    """
+    value = document
+    for step in _pieces(path):
+        if value == _NULL:
+            return _NULL
+        found = _members(value).get(json.loads(step, strict=False)) if value.startswith("{") and step.startswith('"') else None
+        if value.startswith("[") and not step.startswith('"'):
+            found = next(itertools.islice(_pieces(value), int(step), None), None)
+        if found is None:
+            what = f"attribute {step}" if step.startswith('"') else f"element {step}"
+            raise _error("22P02", f"navigation into SUPER failed: there is no {what}")
+        value = found
+    return f"{value} " if document.endswith(" ") and value[0] in "[{" else value
 
 
 Tree = dict[str, "Tree | str"]

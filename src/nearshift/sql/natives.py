@@ -70,6 +70,7 @@ NATIVES: Final[tuple[Native, ...]] = (
     Native("nearshift_zone", ("VARCHAR",), "VARCHAR", native_dates.zone_name),
     Native("nearshift_parsed_timestamp", ("VARCHAR", "VARCHAR", "INTEGER"), "TIMESTAMP", native_dates.parse_by_format),
     Native("nearshift_beyond_limits", ("VARCHAR", "BOOLEAN"), "BOOLEAN", native_documents.beyond_limits),
+    Native("nearshift_strict_path", ("VARCHAR", "VARCHAR"), "VARCHAR", native_documents.strict_path),
     Native("nearshift_array_contains", ("VARCHAR", "VARCHAR", "BOOLEAN"), "BOOLEAN", native_documents.array_contains),
     Native("nearshift_array_position", ("VARCHAR", "VARCHAR", "BOOLEAN"), "INTEGER", native_documents.array_position),
     Native("nearshift_array_positions", ("VARCHAR", "VARCHAR", "BOOLEAN"), "VARCHAR", native_documents.array_positions),

@@ -11,14 +11,16 @@ Source pages: "Querying semi-structured data", "FROM clause" (r_FROM_clause30).
 
 from __future__ import annotations
 
+import json
+
 from sqlglot import exp
 
-from nearshift.errors import InvalidSql, NotSupported
+from nearshift.errors import InvalidSql
 from nearshift.limits import SUPER_DEPTH_MAX
 from nearshift.sql.bind import Binder
 from nearshift.sql.bind_values import Value
 from nearshift.sql.dialect import span_of
-from nearshift.sql.names import quote
+from nearshift.sql.names import quote, quote_literal
 from nearshift.sql.scope import Base, Element, Extracted, Extraction, Scope, Source, Stage, Step, json_path
 from nearshift.sql.scope_names import Part, parts_of, resolve
 from nearshift.types import SUPER, VARCHAR, Kind
@@ -54,31 +56,37 @@ def navigate(binder: Binder, base: Base, rest: list[Part]) -> Value:
         source = base.source
         home = Extracted(source, base.stage, quote(base.sql_name)) if source is not None and not source.is_inline else None
         return base.value or Value(base.sql, base.type, base.label, keeper=home)
-    _check_navigable(binder, base, rest)
+    _check_navigable(base, rest)
     label = next((part.node.name.lower() for part in reversed(rest) if isinstance(part.step, str)), base.label)
     source = base.source
-    if source is None or source.is_inline:
+    if source is None or source.is_inline or _is_strict(binder):
         return Value(_extracted(binder, base, rest, is_last=False), SUPER, label)
     home = Extracted(source, base.stage, _extracted(binder, base, rest, is_last=True))
     return Value(_extracted(binder, base, rest, is_last=False), SUPER, label, keeper=home)
 
 
-def _check_navigable(binder: Binder, base: Base, rest: list[Part]) -> None:
+def _check_navigable(base: Base, rest: list[Part]) -> None:
     span = span_of(rest[0].node)
     if base.type.kind is not Kind.SUPER:
         message = f'navigation on column "{base.label}" is not allowed as it is not SUPER type'
         raise InvalidSql(message, sqlstate="42809", span=span)
     if len(rest) > SUPER_DEPTH_MAX:
         raise InvalidSql(f"a path has at most {SUPER_DEPTH_MAX} steps", sqlstate="54001", span=span)
-    if not binder.setting("navigate_super_null_on_error", "on"):
-        hint = "SET navigate_super_null_on_error TO on."
-        raise NotSupported("strict navigation into SUPER is not supported", span=span, hint=hint)
+
+
+def _is_strict(binder: Binder) -> bool:
+    """Tell whether a step to what is not there is an error ("SUPER configurations")."""
+    return not binder.setting("navigate_super_null_on_error", "on")
 
 
 def _extracted(binder: Binder, base: Base, rest: list[Part], *, is_last: bool) -> str:
     """Return the text of the extracted value; `is_last` for use inside the source itself, without its name."""
     steps: tuple[Step, ...] = tuple(part.step for part in rest)
     source = base.source
+    if _is_strict(binder):
+        # What fails must stand where the user wrote it, so that a CASE or a WHERE before it can keep it from being reached.
+        document = base.value.sql if base.value is not None else quote(base.sql_name) if is_last else base.sql
+        return f"CAST(nearshift_strict_path({document}, {quote_literal(json.dumps(steps, ensure_ascii=False))}) AS JSON)"
     if source is None or source.is_inline:
         document = base.value.sql if base.value is not None else base.sql
         return f"nearshift_sql.super_path({document}, {json_path(steps)})"
@@ -118,7 +126,7 @@ def unnest_in_source(
     assert source is not None
     binder.facts.seen.add("unnest")
     if rest:
-        _check_navigable(binder, base, rest)
+        _check_navigable(base, rest)
     stage = base.stage
     document = _extracted(binder, base, rest, is_last=True) if rest else quote(base.sql_name)
     items, element, index_name = _unnest_items(binder, document, index, is_outer=is_outer, is_unpivot=is_unpivot)
