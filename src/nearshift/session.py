@@ -74,6 +74,7 @@ class Session:
         self.settings = Settings(initial)
         self.tx = Transaction(house.engine.connect(), house.current, house.events, house.clock)
         self.on_notice: Callable[[Notice], None] = lambda _notice: None
+        self.on_terminated: Callable[[], None] = lambda: None
         self.temporary: dict[str, RelationEntry] = {}
         self.names = Names(user, database, self.settings, self.tx, self.temporary)
         self.session_user = self.login_user = user
@@ -181,8 +182,12 @@ class Session:
         self._stop.show(message)
 
     def terminate(self) -> None:
-        """End the session from any thread: what is open is rolled back, and every further statement fails with 57P01."""
+        """End the session from any thread: what is open is rolled back, and every further statement fails with 57P01.
+
+        `on_terminated` is called on the same thread, so that whoever serves the client can hang up.
+        """
         self._stop.end()
+        self.on_terminated()
         if self._lock.acquire(blocking=False):
             try:
                 self.roll_back_here()

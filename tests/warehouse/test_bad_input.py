@@ -57,6 +57,22 @@ def still_works(server: WireServer) -> None:
         assert connection.execute("SELECT a FROM kept").fetchall() == [(1,)]
 
 
+def test_pg_terminate_backend_closes_the_connection(server: WireServer) -> None:
+    with connect(server) as busy, connect(server) as idle, connect(server) as asking:
+        idle.autocommit = False
+        idle.execute("INSERT INTO kept VALUES (2)")
+        busy_id, idle_id = (one.execute("SELECT pg_backend_pid()").fetchone() for one in (busy, idle))
+        assert asking.execute("SELECT pg_terminate_backend(%s)", idle_id).fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError, match="terminating connection due to administrator command"):
+            idle.execute("SELECT 1")
+        assert idle.closed
+        with pytest.raises(psycopg.OperationalError, match="terminating connection due to administrator command") as raised:
+            busy.execute("SELECT pg_terminate_backend(%s)", busy_id)
+        assert raised.value.sqlstate == "57P01"
+        assert busy.closed
+    still_works(server)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_garbage_on_the_port(server: WireServer, seed: int) -> None:
     random = Random(seed)

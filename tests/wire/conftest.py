@@ -38,6 +38,7 @@ class FakeSession:
     def __init__(self, gate: FakeGate, connection: duckdb.DuckDBPyConnection, settings: Mapping[str, str]) -> None:
         self.status = TransactionStatus.IDLE
         self.on_notice: Callable[[Notice], None] = lambda notice: None
+        self.on_terminated: Callable[[], None] = lambda: None
         self.settings = {
             "server_version": "8.0.2", "client_encoding": "UTF8", "DateStyle": "ISO, MDY", "TimeZone": "UTC", "integer_datetimes": "on",
             "standard_conforming_strings": "on", "padb_revision": "1.0.12103",

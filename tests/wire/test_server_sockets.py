@@ -307,6 +307,28 @@ def test_stopping_says_good_bye_under_tls_too(gate: Any, tls: TlsFiles) -> None:
     client.socket.close()
 
 
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "tls"])
+def test_the_connection_of_a_terminated_session_is_told_and_closed(gate: Any, tls: TlsFiles, is_encrypted: bool) -> None:
+    with WireServer(gate, port=0, tls=tls) as server:
+        client, other = Wire(server.port), Wire(server.port)
+        if is_encrypted:
+            client.send(TlsRequest().encode())
+            assert client.socket.recv(1) == b"S"
+            client.socket = ssl.create_default_context(cafile=str(tls.certificate)).wrap_socket(client.socket, server_hostname="localhost")
+        for one in (client, other):
+            one.send(HELLO)
+            one.until("Z")
+        gate.opened[0].on_terminated()
+        told = fields(client.message()[1])
+        assert (told["S"], told["C"], told["M"]) == ("FATAL", "57P01", "terminating connection due to administrator command")
+        assert client.rest() == b""
+        other.send(encode_message(Query("select 1")))
+        assert other.until("Z")[-1][0] == "Z"
+        assert [session.is_closed for session in gate.opened] == [True, False]
+        for one in (client, other):
+            one.socket.close()
+
+
 def test_a_client_that_does_not_speak_tls_after_all_is_dropped(gate: Any, tls: TlsFiles) -> None:
     with WireServer(gate, port=0, tls=tls) as server:
         client = Wire(server.port)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
 from nearshift.errors import InternalError, NearshiftError, NotSupported, PermissionDenied
 from nearshift.wire import messages as m
@@ -26,6 +26,9 @@ from nearshift.wire.output import Buffer, Output
 from nearshift.wire.protocol import Phase, Receiver, Request
 from nearshift.wire.queries import Queries
 from nearshift.wire.startup import PROTOCOL_3_0, CancelRequest, GssRequest, Startup, TlsRequest
+
+# admin_shutdown: the session is no more, and neither is its connection.
+TERMINATED: Final = "57P01"
 
 
 class Step(Enum):
@@ -67,8 +70,11 @@ class Conversation:
         watch: LoginWatch | None = None,
         address: tuple[str, int] = ("", 0),
         now: Callable[[], float] = lambda: 0.0,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         """Serve whoever sends bytes to `receive`; `method` is how passwords are asked for, None to choose by the client.
+
+        `wake` is called from any thread when the session was terminated: the owner calls `end` next.
 
         `watch` hears of the logins of `address`, host and port; `now` gives the seconds by which a session's length is told.
         """
@@ -81,6 +87,7 @@ class Conversation:
         self._watch = watch
         self._address = address
         self._now = now
+        self._wake = wake
         self._attempt: LoginAttempt | None = None
         self._entered: tuple[object, float] | None = None
         self._receiver = Receiver()
@@ -159,7 +166,7 @@ class Conversation:
                 self.end(failure)
                 return Step.END
             except NearshiftError as failure:
-                if self._queries is None:
+                if self._queries is None or failure.sqlstate == TERMINATED:
                     self.end(failure)
                     return Step.END
                 self._fail(self._queries, failure)
@@ -271,6 +278,7 @@ class Conversation:
     def _let_in(self, startup: Startup) -> None:
         process, secret = self._keys.admit(self)
         session = self._gate.open_session(startup.user, startup.database, startup.settings())
+        session.on_terminated = self._wake
         if self._watch is not None and self._attempt is not None:
             self._watch.entered(self._attempt, session)
             self._entered = session, self._now()

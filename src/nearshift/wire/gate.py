@@ -15,9 +15,13 @@ from nearshift.types import SqlType
 
 
 class Session(Protocol):
-    """One client's conversation with the warehouse. All calls but `interrupt` come from the connection's own thread."""
+    """One client's conversation with the warehouse. All calls but `interrupt` come from the connection's own thread.
+
+    `on_terminated` is called from any thread when somebody ends the session (PG_TERMINATE_BACKEND): statements raise 57P01 after it.
+    """
 
     on_notice: Callable[[Notice], None]
+    on_terminated: Callable[[], None]
 
     @property
     def status(self) -> TransactionStatus:

@@ -2,8 +2,8 @@
 
 Threads, not an event loop: encoding and the engine release the interpreter lock, `sendall` is the flow control, and a statement that runs
 for minutes holds up nobody. A connection's thread waits in one place only, for bytes of its client or for the server's alarm, a socket that
-becomes readable for all threads at once when the server stops. (Closing the reading side of the clients' sockets would wake the threads
-too, but under TLS the last message could not be sent after that.)
+becomes readable for all threads at once when the server stops. A session that is terminated wakes its thread alone, by closing the reading
+side of the client's socket: a socket of its own for that would cost each connection two more descriptors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nearshift import limits
 from nearshift.clock import Clock, SystemClock
 from nearshift.errors import Cancelled, ConfigurationError, InternalError, NearshiftError
 from nearshift.wire.auth import Method
-from nearshift.wire.conversation import Conversation, Step
+from nearshift.wire.conversation import TERMINATED, Conversation, Step
 from nearshift.wire.gate import Gate, LoginWatch
 from nearshift.wire.output import Buffer
 from nearshift.wire.register import Register
@@ -212,7 +212,9 @@ class _Connection:
             watch=server._watch,
             address=address,
             now=server._clock.monotonic,
+            wake=self._wake,
         )
+        self._is_terminated = False
         self._thread = threading.Thread(target=self._serve, name="wire-connection", daemon=True)
 
     def start(self) -> None:
@@ -226,6 +228,13 @@ class _Connection:
     def ask_to_end(self) -> None:
         """Interrupt what runs; the thread sees the alarm next and says good-bye. From any thread."""
         self._conversation.cancel()
+
+    def _wake(self) -> None:
+        """Let the thread say good-bye, since its session was terminated; from any thread."""
+        self._is_terminated = True
+        with suppress(OSError):
+            # The plain socket's method also under TLS, which the last message still needs.
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def cut(self) -> None:
         """End the connection without a word; from any thread."""
@@ -261,9 +270,9 @@ class _Connection:
             left = None if self._conversation.is_logged_in else max(0.001, deadline - clock.monotonic())
             self._socket.settimeout(left)
             news = self._wait(left)
-            if news is _News.ALARM:
+            if news is _News.ALARM or self._is_terminated:
                 self._socket.settimeout(limits.WIRE_STOP_SECONDS_MAX)
-                self._conversation.end(Cancelled("terminating connection due to administrator command", sqlstate="57P01"))
+                self._conversation.end(Cancelled("terminating connection due to administrator command", sqlstate=TERMINATED))
                 return
             if news is _News.LATE:
                 self._socket.settimeout(1.0)
