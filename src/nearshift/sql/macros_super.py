@@ -64,7 +64,7 @@ _NESTED = (
     "list_transform(nearshift_sql.pairs_of(nearshift_sql.fractions_marked(j)), "
     "lambda x: {'key': x.key, 'value': nearshift_sql.fractions_bare(x.value)}) ELSE nearshift_sql.pairs_of(j) END END",
     "super_array(l) AS CAST(nearshift_sql.fractions_flagged('[' || array_to_string("
-    "list_transform(l, lambda x: nearshift_sql.super_shown(x)), ',') || ']') AS JSON)",
+    "list_transform(l, lambda x: coalesce(nearshift_sql.super_shown(x), 'null')), ',') || ']') AS JSON)",
     "array_concat(a, b) AS CASE WHEN prefix(a, '[') AND prefix(b, '[') THEN "
     "nearshift_sql.super_array(list_concat(nearshift_sql.super_list(a), nearshift_sql.super_list(b))) END",
     "get_number_attributes(j) AS CASE WHEN prefix(j, '{') THEN CAST(len(json_keys(j)) AS INTEGER) END",

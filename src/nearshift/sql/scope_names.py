@@ -163,7 +163,7 @@ def undefined_column(name: str, node: exp.Expr, known: list[str], *, owner: str 
     return UndefinedObject(f'column "{name}" does not exist{where}', sqlstate="42703", span=span_of(node), hint=hint)
 
 
-def _undefined(parts: list[Part], scope: Scope) -> UndefinedObject:
+def _undefined(parts: list[Part], scope: Scope) -> UndefinedObject | InvalidSql:
     aliases: list[str] = []
     columns: list[str] = []
     level: Scope | None = scope
@@ -175,11 +175,13 @@ def _undefined(parts: list[Part], scope: Scope) -> UndefinedObject:
         columns.extend(level.aliases)
         level = level.parent
     head = parts[0]
+    if len(parts) > 1 and head.name in scope.aliases:
+        message = f'navigation on column "{head.name}" is not allowed as it is not SUPER type'
+        hint = "An alias of the same SELECT cannot be navigated; put the expression into a subquery."
+        return InvalidSql(message, sqlstate="42809", span=span_of(head.node), hint=hint)
     if len(parts) > 1 and isinstance(parts[1].step, str):
         near = difflib.get_close_matches(head.name, [one for one in aliases + columns if one != head.name], n=1, cutoff=0.6)
         hint = f'Did you mean "{near[0]}"?' if near else f'Name the table "{head.name}" in FROM, or correct the name.'
-        if head.name in scope.aliases:
-            hint = "An alias of the same SELECT cannot be navigated; put the expression into a subquery."
         span = span_of(head.node)
         return UndefinedObject(f'missing FROM-clause entry for table "{head.name}"', sqlstate="42P01", span=span, hint=hint)
     return undefined_column(head.name, head.node, [*columns, *aliases])
