@@ -186,3 +186,14 @@ def test_documents_with_fractions_are_the_same_in_parquet_and_come_back(place: P
     place.rows("CREATE TABLE again (doc super)")
     place.rows("COPY again FROM 'file://columns/' FORMAT PARQUET SERIALIZETOJSON")
     assert place.rows("SELECT doc, doc.x FROM again") == [('{"x":50.00,"l":[0.10,1]}', "50.00")]
+
+
+@pytest.mark.parametrize("options", ["NULL AS '-'", "CSV DELIMITER '|' NULL AS '-'"])
+def test_null_of_super_is_the_null_of_json(place: Place, options: str) -> None:
+    place.rows("CREATE TABLE d (a int, doc super)")
+    place.rows("INSERT INTO d VALUES (1, NULL), (NULL, NULL)")
+    place.rows(f"UNLOAD ('SELECT a, doc FROM d ORDER BY a') TO 'file://nulls/' {options}")
+    assert place.read("nulls/0000_part_00") == "1|null\n-|null\n"
+    place.rows("CREATE TABLE again (a int, doc super)")
+    place.rows(f"COPY again FROM 'file://nulls/' {options}")
+    assert place.rows("SELECT count(*), count(a), count(doc) FROM again") == [(2, 1, 0)]

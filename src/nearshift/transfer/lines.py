@@ -61,6 +61,9 @@ def _field(index: int, column: Column, place: int, options: UnloadOptions) -> st
     text = shown(f"c{place}", column.type)
     is_text = column.type.kind in STRINGS or column.type.kind is Kind.SUPER
     null_as = quote_literal(options.null_as)
+    if column.type.kind is Kind.SUPER:
+        # A document is written as JSON, NULL too; NULL AS does not hold for it ("Unloading semi-structured data").
+        text = f"coalesce({text}, 'null')"
     if options.format is UnloadFormat.FIXEDWIDTH:
         width = options.widths[index]
         padded = f"coalesce({text}, {null_as})"

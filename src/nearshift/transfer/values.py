@@ -96,6 +96,8 @@ def _text(name: str, column: LoadColumn, rules: ValueRules) -> str:
             empty.append(f"{sql} = ''")
     else:
         empty.append(f"trim({name}) = ''")
+    if column.type.kind is Kind.SUPER:
+        empty.append(f"trim({name}) = 'null'")  # as UNLOAD writes it
     if rules.null_as is not None:
         empty.append(f"{name} = {quote_literal(rules.null_as)}")
     return f"CASE WHEN {' OR '.join(empty)} THEN NULL ELSE {sql} END" if empty else sql
