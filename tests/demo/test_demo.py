@@ -69,7 +69,8 @@ def _takes_the_oldest(sql: str) -> str:
 
 
 def _lets_late_changes_win(sql: str) -> str:
-    return sql.replace("(f.change_us > stage_customer_transaction_fact.change_us", "(f.change_us < stage_customer_transaction_fact.change_us")
+    other = "stage_customer_transaction_fact.change_us"
+    return sql.replace(f"(f.change_us > {other}", f"(f.change_us < {other}")
 
 
 @pytest.mark.slow

@@ -239,3 +239,11 @@ def test_limits_of_super(desk: Any, text: str, sqlstate: str | None) -> None:
     assert desk.run("SELECT json_parse(a) IS NULL FROM t") == [(sqlstate is not None,)]
     desk.settings["json_parse_dedup_attributes"] = "on"
     assert desk.run("SELECT json_parse(a) IS NULL FROM t") == [(sqlstate is not None,)]
+
+
+def test_constructors_may_nest_without_a_cost_that_doubles(desk: Any) -> None:
+    depth = 24
+    text = "array(1.50, " * depth + "null" + ")" * depth
+    assert desk.value(text) == "[1.50," * depth + "null" + "]" * depth
+    pairs = "object('a', " * depth + "2.50" + ")" * depth
+    assert desk.value(pairs) == '{"a":' * depth + "2.50" + "}" * depth

@@ -217,8 +217,10 @@ def describe_limits(parts: Parts, request: Request, parameters: dict[str, Any]) 
     }
 
 
-def _check_tags(tags: dict[str, str]) -> None:
+def _check_tags(tags: dict[str, Any]) -> None:
     for key, value in tags.items():
+        if not isinstance(value, str):
+            raise AwsError("SerializationException", "Expected the value of a tag to be a string")
         if not 1 <= len(key) <= 128:
             raise AwsError("ValidationException", "Map keys must satisfy constraint: [Member must have length less than or equal to 128]")
         for text in (key, value):

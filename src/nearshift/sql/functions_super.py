@@ -61,7 +61,7 @@ def _can_json_parse(call: Call) -> Value:
 def _element(call: Call, value: Value) -> str:
     if value.type.kind in STRINGS | NUMBERS | {Kind.BOOLEAN, Kind.UNKNOWN, Kind.SUPER}:
         text = as_super(call.binder, value)
-        return f"nearshift_sql.super_shown({text})" if value.type.kind is Kind.SUPER else text
+        return f"rtrim(CAST({text} AS VARCHAR), ' ')" if value.type.kind is Kind.SUPER else text
     raise cannot_cast(call.binder, value.type, SUPER, call.node)
 
 

@@ -23,9 +23,12 @@ _NUMBERS = (
     "modulo(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() ELSE a % b END",
     # a and b are decimals without their points; the quotient gets `scale` digits after its point, the rest is cut.
     "digits(q, width) AS lpad(CAST(abs(q) AS VARCHAR), CAST(greatest(width, length(CAST(abs(q) AS VARCHAR))) AS INTEGER), '0')",
-    "scaled_text(q, scale) AS CASE WHEN q < 0 THEN '-' ELSE '' END || CASE WHEN scale = 0 THEN CAST(abs(q) AS VARCHAR) ELSE "
-    "left(nearshift_sql.digits(q, scale + 1), -scale) || '.' || right(nearshift_sql.digits(q, scale + 1), scale) END",
-    "scaled(a, b, scale) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() ELSE nearshift_sql.scaled_text(a // b, scale) END",
+    # A list's lambda names the quotient, which would else be written out, and planned, a dozen times.
+    "scaled_text(q, scale) AS list_transform([q], lambda x: CASE WHEN x < 0 THEN '-' ELSE '' END || CASE WHEN scale = 0 THEN "
+    "CAST(abs(x) AS VARCHAR) ELSE left(nearshift_sql.digits(x, scale + 1), -scale) || '.' || "
+    "right(nearshift_sql.digits(x, scale + 1), scale) END)[1]",
+    "scaled(a, b, scale) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() "
+    "ELSE nearshift_sql.scaled_text(a // b, scale) END",
     # What PostgreSQL refuses and DuckDB answers with NaN or infinity.
     "divide_interval(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN nearshift_sql.zero_divide() ELSE a * (1.0::DOUBLE / b) END",
     "bits_and(a, b) AS CASE WHEN octet_length(a) <> octet_length(b) THEN error('nearshift:22026:operator & needs values of one size') "

@@ -29,7 +29,8 @@ FRACTION_MACROS: Final = (
     f"marks_off(x) AS replace(replace(x, '\"{_BEGIN}', ''), '{_END}\"', '')",
     f"fractions_bare(x) AS CAST(CASE WHEN contains(x, '\"{_BEGIN}') THEN nearshift_sql.marks_off(x) || CASE WHEN prefix(x, '\"') THEN '' "
     "ELSE ' ' END ELSE CAST(x AS VARCHAR) END AS JSON)",
-    "fractions_flagged(x) AS CASE WHEN nearshift_sql.may_have_fractions(x) THEN x || ' ' ELSE x END",
+    # A list's lambda names its argument, which would else be written out, and planned, as often as it is used: thrice for each nesting.
+    "fractions_flagged(x) AS list_transform([x], lambda t: CASE WHEN nearshift_sql.may_have_fractions(t) THEN t || ' ' ELSE t END)[1]",
     # An argument that stands twice in a macro is computed twice, so the blank is put after looking at the text that came in.
     "document(x) AS CASE WHEN nearshift_sql.may_have_fractions(x) THEN CAST(nearshift_sql.marks_off(json(nearshift_sql.fractions_marked(x))) "
     "|| CASE WHEN prefix(ltrim(x), '{') OR prefix(ltrim(x), '[') THEN ' ' ELSE '' END AS JSON) ELSE json(x) END",
