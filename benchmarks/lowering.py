@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from desk import desk
+from benchmarks.desk import desk
 
 from nearshift.sql.lower import lower
 from nearshift.sql.relations import BindContext, Column, NameRules, Relation, RelationKind

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import duckdb
-from desk import desk
+from benchmarks.desk import desk
 
 from nearshift.sql.lower import lower
 from nearshift.sql.relations import BindContext, Column, Relation, RelationKind

@@ -72,6 +72,7 @@ class BenchSession:
 
     status = TransactionStatus.IDLE
     on_notice: Callable[[Notice], None]
+    on_terminated: Callable[[], None]
 
     def __init__(self, batches: Sequence[Any]) -> None:
         self._batches = batches
@@ -93,6 +94,12 @@ class BenchSession:
 
     def run(self, prepared: Prepared, values: Sequence[object]) -> Result:  # noqa: ARG002
         return self._result(prepared.text)
+
+    def run_in_batch(self, prepared: Prepared, values: Sequence[object]) -> Result:
+        return self.run(prepared, values)
+
+    def sync(self, *, is_commit: bool) -> None:
+        """There is no transaction."""
 
     def interrupt(self) -> None:
         """Nothing runs."""

@@ -23,6 +23,7 @@ class ScriptedSession:
     def __init__(self) -> None:
         self.status = TransactionStatus.IDLE
         self.on_notice: Callable[[Notice], None] = lambda _notice: None
+        self.on_terminated: Callable[[], None] = lambda: None
 
     def parameter_status(self) -> dict[str, str]:
         return {"server_version": "8.0.2", "client_encoding": "UTF8"}

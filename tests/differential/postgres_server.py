@@ -57,7 +57,7 @@ def running(directory: Path) -> Iterator[str]:
         with (home / "log").open("wb") as log:
             server = subprocess.Popen([directory / "postgres", "-D", data, *words], stdout=log, stderr=log, user=user, cwd=home)
         try:
-            ready = [directory / "pg_isready", "-q", "-h", home, "-t", str(_START_SECONDS_MAX)]
+            ready: list[str | Path] = [directory / "pg_isready", "-q", "-h", home, "-t", str(_START_SECONDS_MAX)]
             for _ in range(200):
                 if subprocess.run(ready, check=False).returncode == 0:
                     break

@@ -40,7 +40,7 @@ class Desk:
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
         for native in NATIVES:
-            arguments = [duckdb.type(one) for one in native.arguments]
+            arguments: list[Any] = [duckdb.type(one) for one in native.arguments]
             self.connection.create_function(native.name, native.over_arrays, arguments, duckdb.type(native.result), **_NATIVE_OPTIONS)
         for statement in SETUP:
             self.connection.execute(statement)
