@@ -275,7 +275,7 @@ class Campaign:
                 StreamName=STREAM, ShardToMerge=shards[left]["ShardId"], AdjacentShardToMerge=shards[left + 1]["ShardId"]
             )
         else:
-            target = max(2, len(shards) // 2)
+            target = max(2, (len(shards) + 1) // 2)  # it may not be less than half
             self._kinesis.update_shard_count(StreamName=STREAM, TargetShardCount=target, ScalingType="UNIFORM_SCALING")
         self.done["reshards"] += 1
 
