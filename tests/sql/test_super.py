@@ -242,7 +242,7 @@ def test_limits_of_super(desk: Any, text: str, sqlstate: str | None) -> None:
 
 
 def test_constructors_may_nest_deeply(desk: Any) -> None:
-    depth = 8
+    depth = 60
     text = "array(1.50, " * depth + "null" + ")" * depth
     assert desk.value(text) == "[1.50," * depth + "null" + "]" * depth
     pairs = "object('a', " * depth + "2.50" + ")" * depth

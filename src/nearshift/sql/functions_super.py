@@ -68,8 +68,13 @@ def _element(call: Call, value: Value) -> str:
 def _array(call: Call) -> Value:
     if not call.values:
         return Value("CAST('[]' AS JSON)", SUPER)
-    items = ", ".join(f"coalesce({_element(call, one)}, CAST('null' AS JSON))" for one in call.values)
-    return Value(f"nearshift_sql.super_array([{items}])", SUPER)
+    joined = " || ',' || ".join(f"coalesce({_element(call, one)}, 'null')" for one in call.values)
+    return Value(_composed(f"'[' || {joined} || ']'"), SUPER)
+
+
+def _composed(text: str) -> str:
+    """Return the lowering of a document put together as text. No lambda is in it: DuckDB plans those twice, and constructors nest."""
+    return f"CAST(nearshift_fractions_flagged({text}) AS JSON)"
 
 
 def _object(call: Call) -> Value:
@@ -86,7 +91,7 @@ def _object(call: Call) -> Value:
             raise call.error(message, sqlstate="42846", hint="Cast it to varchar.")
         pairs.append(f"{super_of(key)} || ':' || coalesce({_element(call, value)}, 'null')")
     joined = " || ',' || ".join(pairs)
-    return Value(f"CAST(nearshift_sql.fractions_flagged('{{' || {joined} || '}}') AS JSON)", SUPER)
+    return Value(_composed(f"'{{' || {joined} || '}}'"), SUPER)
 
 
 def _path_text(call: Call) -> Value:

@@ -156,6 +156,11 @@ def _both(first: str, second: str) -> tuple[list[str], list[str]] | None:
     return None if one is None or other is None else (one, other)
 
 
+def fractions_flagged(text: str) -> str:
+    """Return a compact document with the blank at its end that tells of fractions, if it may have some (`macros_documents`)."""
+    return text + " " if _FRACTION.search(text) else text
+
+
 def array_flatten(array: str) -> str | None:
     """Return the elements of an array and of all arrays in it, as one array ("ARRAY_FLATTEN function")."""
     elements = _elements(array)

@@ -75,6 +75,7 @@ NATIVES: Final[tuple[Native, ...]] = (
     Native("nearshift_array_position", ("VARCHAR", "VARCHAR", "BOOLEAN"), "INTEGER", native_documents.array_position),
     Native("nearshift_array_positions", ("VARCHAR", "VARCHAR", "BOOLEAN"), "VARCHAR", native_documents.array_positions),
     Native("nearshift_array_distinct", ("VARCHAR",), "VARCHAR", native_documents.array_distinct),
+    Native("nearshift_fractions_flagged", ("VARCHAR",), "VARCHAR", native_documents.fractions_flagged),
     Native("nearshift_array_flatten", ("VARCHAR",), "VARCHAR", native_documents.array_flatten),
     Native("nearshift_array_except", ("VARCHAR", "VARCHAR", "BOOLEAN"), "VARCHAR", native_documents.array_except),
     Native("nearshift_array_intersection", ("VARCHAR", "VARCHAR", "BOOLEAN"), "VARCHAR", native_documents.array_intersection),
