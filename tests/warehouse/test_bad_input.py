@@ -120,8 +120,9 @@ def test_deep_json_breaks_nothing(server: WireServer) -> None:
         connection.execute("CREATE TABLE deep (p super)")
         insert = "INSERT INTO deep SELECT json_parse(%s)"
         connection.execute(insert, ("[" * 900 + "]" * 900,))
-        connection.execute(insert, ("[" * 50_000 + "]" * 50_000,))
-        assert connection.execute("SELECT count(*) FROM deep d, d.p a, a b WHERE json_typeof(d.p) = 'array'").fetchone() == (2,)
+        with pytest.raises(psycopg.errors.StatementTooComplex, match="at most 1000 levels"):
+            connection.execute(insert, ("[" * 50_000 + "]" * 50_000,))
+        assert connection.execute("SELECT count(*) FROM deep d, d.p a, a b WHERE json_typeof(d.p) = 'array'").fetchone() == (1,)
         assert connection.execute("SELECT a FROM kept").fetchall() == [(1,)]
 
 

@@ -59,7 +59,8 @@ class Budget:
     """What one refresh transaction may still take in. Safe to share between the threads that read its shards."""
 
     def __init__(self, records: int = limits.REFRESH_RECORDS_MAX, size: int = limits.REFRESH_BYTES_MAX) -> None:
-        self._lock = threading.Lock()
+        self._settled = threading.Condition()
+        self._asking = 0
         self._records_left = records
         self._bytes_left = size
 
@@ -69,16 +70,23 @@ class Budget:
         return self._records_left <= 0 or self._bytes_left <= 0
 
     def reserve(self) -> int:
-        """Return how many records to ask for, kept free for who asks until `settle`; 0 when nothing is left."""
-        with self._lock:
+        """Return how many records to ask for, kept free for who asks until `settle`; 0 when nothing is left.
+
+        Waits while all that is left is kept for others: they may not need it.
+        """
+        with self._settled:
+            self._settled.wait_for(lambda: self._records_left > 0 or not self._asking)
             if self.is_spent:
                 return 0
             count = min(self._records_left, limits.GET_RECORDS_COUNT_MAX)
             self._records_left -= count
+            self._asking += 1
             return count
 
     def settle(self, reserved: int, batch: Batch | None) -> None:
         """Give back what an answer did not use; None when there was no answer."""
-        with self._lock:
+        with self._settled:
+            self._asking -= 1
+            self._settled.notify_all()
             self._records_left += reserved - (batch.count if batch is not None else 0)
             self._bytes_left -= batch.payload_bytes if batch is not None else 0
